@@ -1,0 +1,2 @@
+//! The command-line tool `bptt`.
+fn main() {}

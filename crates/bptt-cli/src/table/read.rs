@@ -1,0 +1,366 @@
+//! The reader: from a file's bytes to a [`Table`].
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use csv::ByteRecord;
+
+use super::cell;
+use super::columns::{ColumnRequest, Columns, LabelUse, Positions, resolve};
+use super::error::{CellProblem, Place, TableError, escaped};
+use super::header::Header;
+use super::records::Records;
+use super::sequences::{Grouping, Table, Texts};
+use super::time::{self, TimeKey, TimeKind};
+
+/// Reads a CSV file with a header line into sequences.
+///
+/// Only the columns that are used are looked at; the others may hold anything. Numbers are decimal and
+/// finite, blanks around them do not matter. Times are numbers or ISO dates, one kind in all rows; dates
+/// with a zone are ordered as instants, those without are taken as UTC. Names are kept as they are. Blank
+/// lines are skipped.
+///
+/// # Errors
+///
+/// A [`TableError`] for the first thing in the file that is not as it should be.
+pub fn read(path: &Path, request: &ColumnRequest, labels: LabelUse) -> Result<Table, TableError> {
+    let name = || escaped(path.to_string_lossy().chars());
+    // Linux opens a directory and fails to read it, Windows fails to open it.
+    if path.is_dir() {
+        return Err(TableError::Directory { file: name() });
+    }
+    let file = File::open(path).map_err(|cause| TableError::Open { file: name(), cause })?;
+    read_from(file, &name(), request, labels)
+}
+
+/// Like [`read()`], from any reader. `source` stands for the file's name in messages.
+///
+/// # Errors
+///
+/// As [`read()`].
+pub fn read_from(
+    mut reader: impl Read,
+    source: &str,
+    request: &ColumnRequest,
+    labels: LabelUse,
+) -> Result<Table, TableError> {
+    let mut records = Records::new(&mut reader);
+    if !advance(&mut records, source)? {
+        return Err(TableError::Empty { file: source.to_owned() });
+    }
+    let header = Header::new(source, records.line(), records.record().iter())?;
+    let (columns, positions) = resolve(&header, request, labels)?;
+    let mut rows = Rows::new(&header, &positions);
+    while advance(&mut records, source)? {
+        rows.push(&records)?;
+    }
+    if rows.lines.is_empty() {
+        return Err(TableError::NoRows { file: source.to_owned(), line: header.line });
+    }
+    Ok(rows.into_table(columns))
+}
+
+/// The next record, with the error that says where it failed.
+fn advance(records: &mut Records<'_>, file: &str) -> Result<bool, TableError> {
+    let line = records.last_line();
+    records.advance().map_err(|cause| TableError::Csv { file: file.to_owned(), line, cause })
+}
+
+/// The rows so far, in the file's order.
+struct Rows<'a> {
+    header: &'a Header,
+    positions: &'a Positions,
+    /// What the first row's time is.
+    kind: Option<TimeKind>,
+    /// The time of each row; both empty without a time column.
+    keys: Vec<TimeKey>,
+    times: Texts,
+    /// The sequence of each row; empty without a sequence column.
+    ids: Vec<usize>,
+    names: Names,
+    inputs: Vec<f64>,
+    labels: Vec<f64>,
+    lines: Vec<u64>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(header: &'a Header, positions: &'a Positions) -> Self {
+        Self {
+            header,
+            positions,
+            kind: None,
+            keys: Vec::new(),
+            times: Texts::default(),
+            ids: Vec::new(),
+            names: Names::default(),
+            inputs: Vec::new(),
+            labels: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Adds the current record.
+    fn push(&mut self, records: &Records<'_>) -> Result<(), TableError> {
+        let (record, line) = (records.record(), records.line());
+        let (header, positions) = (self.header, self.positions);
+        if record.len() != header.names.len() {
+            return Err(TableError::FieldCount {
+                file: header.file.clone(),
+                line,
+                expected: header.names.len(),
+                found: record.len(),
+                last_line: records.last_line(),
+            });
+        }
+        let at = |column: usize| move |problem| cell_error(header, line, column, problem);
+        if let Some(column) = positions.sequence {
+            self.ids.push(self.names.id(field(record, column)).map_err(at(column))?);
+        }
+        if let Some(column) = positions.time {
+            let text = cell::text(field(record, column)).map_err(at(column))?;
+            let (key, kind) = time::key(text, self.kind).map_err(at(column))?;
+            self.kind = Some(kind);
+            self.keys.push(key);
+            self.times.push(text);
+        }
+        for &column in &positions.inputs {
+            self.inputs.push(cell::number(field(record, column)).map_err(at(column))?);
+        }
+        for &column in &positions.labels {
+            self.labels.push(cell::number(field(record, column)).map_err(at(column))?);
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// Groups and orders the rows. There is at least one.
+    fn into_table(self, columns: Columns) -> Table {
+        let rows = self.lines.len();
+        let mut names = self.names.texts;
+        let grouping = match columns.window {
+            None => Grouping::by_sequence(&self.ids, names.len(), &self.keys),
+            Some(window) => {
+                let grouping = Grouping::by_window(rows, window, &self.keys);
+                (1..grouping.offsets.len()).for_each(|number| names.push(&number.to_string()));
+                grouping
+            }
+        };
+        Table {
+            rows,
+            inputs: grouping.gather(self.inputs, columns.inputs.len()),
+            labels: grouping.gather(self.labels, columns.labels.len()),
+            offsets: grouping.offsets,
+            file_rows: grouping.order,
+            names,
+            times: columns.time.is_some().then_some(self.times),
+            lines: self.lines,
+            columns,
+        }
+    }
+}
+
+/// A field of a record whose length was checked; the fallback only avoids a panic.
+fn field(record: &ByteRecord, column: usize) -> &[u8] {
+    record.get(column).unwrap_or_default()
+}
+
+/// Puts a place to a cell's problem.
+#[cold]
+fn cell_error(header: &Header, line: u64, column: usize, problem: CellProblem) -> TableError {
+    let column = header.names.get(column).cloned().unwrap_or_default();
+    TableError::Cell { place: Place { file: header.file.clone(), line, column }, problem }
+}
+
+/// The sequences so far.
+#[derive(Default)]
+struct Names {
+    ids: HashMap<Box<[u8]>, usize>,
+    texts: Texts,
+    /// The last row's name and sequence: mostly also the next row's.
+    last: (Vec<u8>, usize),
+}
+
+impl Names {
+    /// The number of the sequence of this name, a new one if the name is new.
+    fn id(&mut self, name: &[u8]) -> Result<usize, CellProblem> {
+        // No name is empty, so an empty `last` matches none.
+        if name.is_empty() {
+            return Err(CellProblem::Empty { expected: "the name of a sequence" });
+        }
+        if self.last.0 == name {
+            return Ok(self.last.1);
+        }
+        let id = match self.ids.get(name) {
+            Some(&id) => id,
+            None => {
+                let id = self.texts.len();
+                self.texts.push(cell::text(name)?);
+                self.ids.insert(name.into(), id);
+                id
+            }
+        };
+        self.last.0.clear();
+        self.last.0.extend_from_slice(name);
+        self.last.1 = id;
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(rows: usize) -> ColumnRequest {
+        ColumnRequest { window: Some(rows), ..Default::default() }
+    }
+
+    fn table(bytes: impl AsRef<[u8]>, request: &ColumnRequest) -> Table {
+        read_from(bytes.as_ref(), "a.csv", request, LabelUse::Required).unwrap()
+    }
+
+    fn failure(bytes: impl AsRef<[u8]>) -> String {
+        read_from(bytes.as_ref(), "a.csv", &ColumnRequest::default(), LabelUse::Required)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn rows_are_grouped_and_ordered() {
+        let text = "name,t,x1,y1,x2\nb,10,1,2,3\na,1,4,5,6\nb,9,7,8,9\n\na,1,10,11,12\n";
+        let table = table(text, &ColumnRequest::default());
+        assert_eq!(table.rows, 4);
+        assert_eq!(table.inputs, [7.0, 9.0, 1.0, 3.0, 4.0, 6.0, 10.0, 12.0]);
+        assert_eq!(table.labels, [8.0, 2.0, 5.0, 11.0]);
+        assert_eq!(table.offsets, [0, 2, 4]);
+        assert_eq!(table.file_rows, [2, 0, 1, 3]);
+        assert_eq!((table.name(0), table.name(1), table.name(2)), ("b", "a", ""));
+        assert_eq!([0, 1, 2, 3].map(|row| table.time(row / 2, row)), ["9", "10", "1", "1"]);
+        assert_eq!([0, 1, 2, 3, 4].map(|row| table.line(row)), [4, 2, 3, 6, 0]);
+    }
+
+    #[test]
+    fn names_are_any_text_and_times_may_be_missing() {
+        let text = "name,x,y\n007,1,1\n7,2,2\n99999999999999999999,3,3\n\"a\n,\",4,4\n 7,5,5\n7,6,6\n";
+        let table = table(text, &ColumnRequest::default());
+        let names: Vec<_> = (0..table.sequences()).map(|sequence| table.name(sequence)).collect();
+        assert_eq!(names, ["007", "7", "99999999999999999999", "a\n,", " 7"]);
+        assert_eq!(table.offsets, [0, 1, 3, 4, 5, 6]);
+        assert_eq!(
+            [table.time(0, 0), table.time(1, 1), table.time(1, 2), table.time(1, 0)],
+            ["1", "1", "2", ""]
+        );
+    }
+
+    #[test]
+    fn windows_have_numbers_for_names() {
+        let table = table("t,x,y\n2012-01-03,1,0\n2012-01-01,2,0\n2012-01-02,3,0\n", &window(2));
+        assert_eq!(
+            (table.inputs.as_slice(), table.offsets.as_slice()),
+            (&[2.0, 3.0, 1.0][..], &[0, 2, 3][..])
+        );
+        assert_eq!((table.name(0), table.name(1), table.sequences()), ("1", "2", 2));
+        assert_eq!(table.time(1, 2), "2012-01-03");
+        assert_eq!(table.columns.time.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn one_table_may_be_written_in_many_ways() {
+        let plain = table("name,x1,y1\na,1.5,2\nb,-3,4\n", &ColumnRequest::default());
+        for text in [
+            "name,x1,y1\na,1.5,2\nb,-3,4",
+            "\u{feff}name,x1,y1\na,1.5,2\nb,-3,4\n\n",
+            "\u{feff}\"name\",\"x1\",\"y1\"\na,1.5,2\nb,-3,4\n   \n\n",
+            "name, x1 ,\ty1\n\"a\",\"1.5\",\" 2\"\nb,-3e0,+4.0\n",
+        ] {
+            assert_eq!(table(text, &ColumnRequest::default()), plain, "{text:?}");
+        }
+        for text in ["name,x1,y1\r\na,1.5,2\r\nb,-3,4\r\n", "name,x1,y1\r\na,1.5,2\r\nb,-3,4"] {
+            assert_eq!(table(text, &ColumnRequest::default()), plain, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_used_cells_must_make_sense() {
+        let text = b"name,note,x,y\na,\xff,1,NaN\n";
+        let table = read_from(&text[..], "a.csv", &ColumnRequest::default(), LabelUse::Ignored).unwrap();
+        assert_eq!((table.inputs, table.labels), (vec![1.0], vec![]));
+        assert_eq!(table.columns.labels, [""; 0]);
+    }
+
+    #[test]
+    fn files_without_rows_are_errors() {
+        for text in ["", "\n\r\n", " \n", "\u{feff}"] {
+            assert_eq!(
+                failure(text),
+                "a.csv: expected a header line and at least one row, found an empty file"
+            );
+        }
+        assert_eq!(
+            failure("\nname,x,y\n\n"),
+            "a.csv, line 2: expected at least one row after the header, found none"
+        );
+    }
+
+    #[test]
+    fn a_row_must_have_the_headers_fields() {
+        assert_eq!(failure("name,x,y\n\na,1\n"), "a.csv, line 3: expected 3 fields, found 2");
+        assert_eq!(failure("name,x,y\r\na,1,2,\r\n"), "a.csv, line 2: expected 3 fields, found 4");
+        assert_eq!(failure("name,x,y\n\"\"\n"), "a.csv, line 2: expected 3 fields, found 1");
+        assert_eq!(
+            failure("name,x,y\na,1,1\n\"b,1,1\nc,1,1"),
+            "a.csv, line 3: expected 3 fields, found 1 in a row that runs to line 4; is a quote not closed?"
+        );
+    }
+
+    #[test]
+    fn a_bad_cell_is_named_by_line_and_column() {
+        let rows = |cells: &[u8]| [b"name,t,x1,y1\r\n\"a\r\nb\",1,1,1\r\n\r\n", cells].concat();
+        for (cells, expected) in [
+            (&b"a,2,,1"[..], "column `x1`: expected a number, found an empty cell"),
+            (b"a,2,1,n/a", "column `y1`: expected a number, found `n/a`"),
+            (b"a,2,1e999,1", "column `x1`: expected a finite number, found `1e999`"),
+            (b"a,2,\xff,1", "column `x1`: expected text in UTF-8, found the byte 0xff as byte 1 of the cell"),
+            (b"a,\xff,1,1", "column `t`: expected text in UTF-8, found the byte 0xff as byte 1 of the cell"),
+            (
+                b"a\xff,2,1,1",
+                "column `name`: expected text in UTF-8, found the byte 0xff as byte 2 of the cell",
+            ),
+            (b",2,1,1", "column `name`: expected the name of a sequence, found an empty cell"),
+            (b"a,2012-01-31,1,1", "column `t`: expected a number as in the first row, found `2012-01-31`"),
+            (b"a,,1,1", "column `t`: expected a number as in the first row, found an empty cell"),
+        ] {
+            assert_eq!(failure(rows(cells)), format!("a.csv, line 5, {expected}"));
+        }
+    }
+
+    #[test]
+    fn files_that_cannot_be_opened_are_errors() {
+        let directory = tempfile::tempdir().unwrap();
+        let failure = |path: &Path| {
+            let error = read(path, &ColumnRequest::default(), LabelUse::Required).unwrap_err();
+            error.to_string().replace(&directory.path().display().to_string(), "DIR")
+        };
+        assert_eq!(failure(directory.path()), "DIR: expected a CSV file, found a directory");
+        let path = directory.path().join("a.csv");
+        assert!(
+            failure(&path).starts_with("DIR/a.csv: expected a file that can be read, found: No such file")
+        );
+        std::fs::write(&path, "name,x,y\na,1,b\n").unwrap();
+        assert_eq!(failure(&path), "DIR/a.csv, line 2, column `y`: expected a number, found `b`");
+    }
+
+    #[test]
+    fn a_reader_that_fails_is_an_error() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::other("unplugged"))
+            }
+        }
+        let reader = (&b"name,x,y\na,1,2\n"[..]).chain(Broken);
+        let error = read_from(reader, "a.csv", &ColumnRequest::default(), LabelUse::Required).unwrap_err();
+        assert_eq!(error.to_string(), "a.csv, line 1: expected CSV text, found: unplugged");
+    }
+}

@@ -1,0 +1,135 @@
+//! From a model with run-time facts (level, activation, sizes) to one compiled body.
+//!
+//! [`launch`] resolves level and sizes once and then runs a [`Job`] whose every branch on them has been decided at
+//! compile time. (The activation stays a value: one predictable branch a row, and a third of the bodies to compile.) A model with compile-time sizes gets a body of its own, compiled where it is used. Models with
+//! run-time sizes share the bodies of [`Compiled`], which are compiled once, with this crate.
+
+use super::activation::Activation;
+use super::level::{Isa, Kernel, Level};
+use crate::cell::Layout;
+use crate::dim::{Dim, Dyn, Visitor};
+use crate::epoch::{BatchGradient, SgdEpoch};
+use crate::predict::Predict;
+
+/// Work over a model: an epoch, a batch, a prediction.
+pub(crate) trait Job: Sized {
+    type Output;
+    /// The body. Must be `#[inline(always)]`, so that it is compiled for the level that calls it.
+    fn run<S: Isa, I: Dim, H: Dim, O: Dim>(
+        self,
+        activation: Activation,
+        layout: Layout<I, H, O>,
+    ) -> Self::Output;
+
+    /// The bodies for run-time sizes, compiled with this crate.
+    fn run_compiled(self, place: Place) -> Self::Output;
+}
+
+/// Runs `job` at `level`, for `activation` and the sizes of `layout`.
+pub(crate) fn launch<I: Dim, H: Dim, O: Dim, J: Job>(
+    level: Level,
+    activation: Activation,
+    layout: Layout<I, H, O>,
+    job: J,
+) -> J::Output {
+    if H::IS_CONST {
+        return run_with(level, activation, layout, job);
+    }
+    let Layout { input, hidden, output } = layout;
+    let layout = Layout { input: Dyn(input.size()), hidden: Dyn(hidden.size()), output: Dyn(output.size()) };
+    job.run_compiled(Place { level, activation, layout })
+}
+
+/// Runs `job` with the types that `layout` has.
+#[inline(always)]
+fn run_with<I: Dim, H: Dim, O: Dim, J: Job>(
+    level: Level,
+    activation: Activation,
+    layout: Layout<I, H, O>,
+    job: J,
+) -> J::Output {
+    level.run(Bound { activation, layout, job })
+}
+
+/// Runs a job with its hidden size promoted to a constant where the menu has it.
+struct Promote<J> {
+    level: Level,
+    activation: Activation,
+    input: Dyn,
+    output: Dyn,
+    job: J,
+}
+
+impl<J: Job> Visitor for Promote<J> {
+    type Output = J::Output;
+
+    #[inline(always)]
+    fn visit<H: Dim>(self, hidden: H) -> J::Output {
+        let layout = Layout { input: self.input, hidden, output: self.output };
+        run_with(self.level, self.activation, layout, self.job)
+    }
+}
+
+struct Bound<I, H, O, J> {
+    activation: Activation,
+    layout: Layout<I, H, O>,
+    job: J,
+}
+
+impl<I: Dim, H: Dim, O: Dim, J: Job> Kernel for Bound<I, H, O, J> {
+    type Output = J::Output;
+
+    #[inline(always)]
+    fn run<S: Isa>(self) -> J::Output {
+        self.job.run::<S, _, _, _>(self.activation, self.layout)
+    }
+}
+
+/// Where a job with run-time sizes runs.
+#[derive(Clone, Copy)]
+pub struct Place {
+    level: Level,
+    activation: Activation,
+    layout: Layout<Dyn, Dyn, Dyn>,
+}
+
+impl Place {
+    /// Promotes the hidden size, then runs.
+    #[inline(always)]
+    fn promoted<J: Job>(self, job: J) -> J::Output {
+        let Layout { input, hidden, output } = self.layout;
+        hidden.promote(Promote { level: self.level, activation: self.activation, input, output, job })
+    }
+
+    /// Runs with the sizes as they are.
+    #[inline(always)]
+    fn plain<J: Job>(self, job: J) -> J::Output {
+        run_with(self.level, self.activation, self.layout, job)
+    }
+}
+
+/// The bodies for run-time sizes. They are not generic, so that they are compiled with this crate and not again
+/// in every crate that uses it. A supertrait of [`crate::Float`].
+pub trait Compiled: Sized {
+    fn sgd_epoch(job: SgdEpoch<'_, Self>, place: Place) -> Result<f64, usize>;
+    fn batch_gradient(job: BatchGradient<'_, Self>, place: Place) -> f64;
+    fn predict(job: Predict<'_, Self>, place: Place);
+}
+
+macro_rules! compiled {
+    ($($type:ty)*) => {$(
+        impl Compiled for $type {
+            fn sgd_epoch(job: SgdEpoch<'_, Self>, place: Place) -> Result<f64, usize> {
+                place.promoted(job)
+            }
+            fn batch_gradient(job: BatchGradient<'_, Self>, place: Place) -> f64 {
+                // Called once in a while, by code that brings its own optimizer: not worth the menu.
+                place.plain(job)
+            }
+            fn predict(job: Predict<'_, Self>, place: Place) {
+                place.promoted(job)
+            }
+        }
+    )*};
+}
+compiled!(f32 f64);

@@ -1,0 +1,23 @@
+//! The kernels: what runs while a network trains. Safe Rust, written once for every size, type and level.
+//!
+//! | kernel | what it does | where it works |
+//! |---|---|---|
+//! | [`affine`] | `out[m, n] += Σ_k a[m, k]·w[k, n]` | projections, recurrent step, backward sweep |
+//! | [`outer`] | `w[k, n] += Σ_m a[m, k]·d[m, n]` | weight gradients |
+//! | [`dot`] | `out[m, n] += Σ_k a[m, k]·w[n, k]` | readout |
+//! | [`activation`] | `h = f(a)` and `f'` from `h` | recurrent step, backward sweep |
+//!
+//! Matrices are flat slices. Rows that hold hidden units are padded with zeros to whole cache lines, so that a
+//! vector load needs neither a mask nor a scalar tail; the kernels keep the padding zero.
+
+pub(crate) mod activation;
+pub(crate) mod affine;
+pub(crate) mod dispatch;
+pub(crate) mod dot;
+pub(crate) mod elementary;
+pub(crate) mod level;
+pub(crate) mod outer;
+pub(crate) mod tile;
+pub(crate) mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;

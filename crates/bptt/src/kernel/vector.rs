@@ -1,0 +1,151 @@
+//! [`Vector`]: a register's worth of lanes, and [`Portable`], its form in plain Rust.
+//!
+//! Kernels are written over this trait. AVX2 and AVX-512 implement it with intrinsics ([`super::x86`]); the
+//! baseline, and every other architecture, uses arrays short enough for the compiler to see the registers in.
+//! (Arrays as wide as the widest register were tried for all levels: the compiler unrolled them into scalars and
+//! put them together again, which took minutes per build and gave worse code.)
+
+use crate::Float;
+
+/// Lanes of `T` that an instruction works on at once. Lane-wise unless said otherwise.
+pub trait Vector<T: Float>: Copy {
+    /// How many lanes; divides the lanes of a cache line.
+    const LANES: usize;
+
+    /// `value` in every lane.
+    fn splat(value: T) -> Self;
+    /// The elements of `row` from `at` on.
+    fn load(row: &[T], at: usize) -> Self;
+    /// Writes to `row` from `at` on.
+    fn store(self, row: &mut [T], at: usize);
+    /// `self + other`.
+    fn add(self, other: Self) -> Self;
+    /// `self − other`.
+    fn sub(self, other: Self) -> Self;
+    /// `self · other`.
+    fn mul(self, other: Self) -> Self;
+    /// `self / other`.
+    fn div(self, other: Self) -> Self;
+    /// `self · a + b`, rounded once where the hardware can.
+    fn mul_add(self, a: Self, b: Self) -> Self;
+    /// The absolute value.
+    fn abs(self) -> Self;
+    /// The magnitude of `self` with the sign of `sign`.
+    fn copysign(self, sign: Self) -> Self;
+    /// The smaller of `self` and `limit`; NaN in `self` stays NaN.
+    fn at_most(self, limit: Self) -> Self;
+    /// The larger of `self` and `limit`; NaN in `self` stays NaN.
+    fn at_least(self, limit: Self) -> Self;
+    /// `a` where `self < 0`, else `b`.
+    fn where_negative(self, a: Self, b: Self) -> Self;
+    /// `a` where `self > 0`, else 0.
+    fn where_positive(self, a: Self) -> Self;
+    /// 2ᵏ for the integer `k` in `self − ROUNDER` (see [`super::elementary`]), where that is a normal number.
+    fn exponent(self) -> Self;
+    /// The sum of all lanes, by halves.
+    fn sum(self) -> T;
+}
+
+/// [`Vector`] as an array, for architectures without intrinsics here.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+#[derive(Clone, Copy)]
+pub struct Portable<T, const N: usize>([T; N]);
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+impl<T: Float, const N: usize> Portable<T, N> {
+    #[inline(always)]
+    fn map(self, f: impl Fn(T) -> T) -> Self {
+        Self(self.0.map(f))
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(T, T) -> T) -> Self {
+        Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    }
+}
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
+    const LANES: usize = N;
+
+    #[inline(always)]
+    fn splat(value: T) -> Self {
+        Self([value; N])
+    }
+    #[inline(always)]
+    fn load(row: &[T], at: usize) -> Self {
+        let row = &row[at..at + N];
+        let mut lanes = [T::ZERO; N];
+        lanes.copy_from_slice(row);
+        Self(lanes)
+    }
+    #[inline(always)]
+    fn store(self, row: &mut [T], at: usize) {
+        row[at..at + N].copy_from_slice(&self.0);
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        // Without the instruction, a fused multiply-add would be a call to libm.
+        if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+            Self(std::array::from_fn(|i| self.0[i].fused_mul_add(a.0[i], b.0[i])))
+        } else {
+            self.mul(a).add(b)
+        }
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.map(T::abs)
+    }
+    #[inline(always)]
+    fn copysign(self, sign: Self) -> Self {
+        self.zip(sign, T::copysign)
+    }
+    #[inline(always)]
+    fn at_most(self, limit: Self) -> Self {
+        self.zip(limit, |x, limit| if x > limit { limit } else { x })
+    }
+    #[inline(always)]
+    fn at_least(self, limit: Self) -> Self {
+        self.zip(limit, |x, limit| if x < limit { limit } else { x })
+    }
+    #[inline(always)]
+    fn where_negative(self, a: Self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] < T::ZERO { a.0[i] } else { b.0[i] }))
+    }
+    #[inline(always)]
+    fn where_positive(self, a: Self) -> Self {
+        self.zip(a, |x, a| if x > T::ZERO { a } else { T::ZERO })
+    }
+    #[inline(always)]
+    fn exponent(self) -> Self {
+        self.map(T::exponent)
+    }
+    #[inline(always)]
+    fn sum(self) -> T {
+        let mut lanes = self.0;
+        let mut half = N / 2;
+        while half > 0 {
+            for i in 0..half {
+                lanes[i] += lanes[i + half];
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
+}
