@@ -19,6 +19,5 @@ mod time;
 mod properties;
 
 pub use columns::{ColumnRequest, Columns, LabelUse};
-pub use error::TableError;
 pub use read::{read, read_from};
 pub use sequences::Table;

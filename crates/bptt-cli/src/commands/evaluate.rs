@@ -1,0 +1,58 @@
+//! `bptt evaluate`: a saved model's metrics on a labelled file.
+
+use std::io::{self, BufWriter, Write};
+
+use serde_json::json;
+
+use crate::args::{EvaluateArgs, Task};
+use crate::data::Part;
+use crate::failure::Failure;
+use crate::model::{Measure, Saved};
+use crate::report::{count, scores_json, write_scores};
+use crate::settings::check_threshold;
+use crate::table::{self, LabelUse};
+
+/// Runs the command.
+pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+    let saved = Saved::read(&args.model)?;
+    let threshold = args.threshold.unwrap_or(saved.threshold);
+    check_threshold(threshold)?;
+    let table = table::read(&args.data, &saved.request(), LabelUse::Required).map_err(Failure::input)?;
+    let part = Part::whole(&table);
+    if saved.task == Task::Binary {
+        check_binary(&args.data.display().to_string(), &table)?;
+    }
+    let predictions = saved.predict(&part.inputs, &part.offsets)?;
+    let (task, naive) = (saved.task, saved.naive());
+    let measure = Measure { task, threshold, columns: &table.columns, naive };
+    let measured = [measure.part("data", &part, &predictions)?];
+    let labels = &table.columns.labels;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if args.json {
+        let report = json!({
+            "model": args.model.display().to_string(),
+            "data": args.data.display().to_string(),
+            "task": task.name(),
+            "metrics": scores_json(labels, &measured),
+        });
+        writeln!(out, "{report}")?;
+    } else {
+        let sizes = format!("{}, {}", count(part.sequences(), "sequence"), count(part.rows(), "row"));
+        writeln!(out, "{}: {sizes}", args.data.display())?;
+        write_scores(&mut out, labels, &measured)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Refuses labels other than 0 and 1, by line and column.
+pub fn check_binary(file: &str, table: &table::Table) -> Result<(), Failure> {
+    let labels = table.columns.labels.len();
+    let Some(at) = table.labels.iter().position(|label| *label != 0.0 && *label != 1.0) else {
+        return Ok(());
+    };
+    let (line, column, found) =
+        (table.line(at / labels), &table.columns.labels[at % labels], table.labels[at]);
+    let message =
+        format!("{file}, line {line}, column `{column}`: expected 0 or 1 for a binary task, found {found}");
+    Err(Failure::input(message))
+}

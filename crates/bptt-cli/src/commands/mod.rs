@@ -1,0 +1,6 @@
+//! The commands, one file each.
+
+pub mod evaluate;
+pub mod inspect;
+pub mod predict;
+pub mod train;

@@ -1,0 +1,86 @@
+//! The configuration file of `bptt train`: TOML with the names of the flags.
+
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::args::TrainFlags;
+use crate::failure::Failure;
+
+/// Reads a configuration file.
+pub fn read(path: &Path) -> Result<TrainFlags, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::input(format!("{shown}: expected a TOML file that can be read, found: {error}"))
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        let line = before.matches('\n').count() + 1;
+        let message = error.message().replace('\n', " ");
+        Failure::input(format!("{shown}, line {line}: {message}"))
+    })
+}
+
+/// The flags' values where there are some, else the file's.
+pub fn merge(flags: TrainFlags, file: TrainFlags) -> TrainFlags {
+    macro_rules! either {
+        ($($field:ident)*) => {
+            TrainFlags { $($field: flags.$field.or(file.$field)),* }
+        };
+    }
+    // A window and a sequence column exclude each other: a flag for one also overrules the file's other.
+    let (sequence, window) = match (&flags.sequence, flags.window) {
+        (None, None) => (file.sequence.clone(), file.window),
+        (sequence, window) => (sequence.clone(), window),
+    };
+    let merged = either!(data sequence time inputs labels window naive hidden_size activation dtype epochs batch_size
+        learning_rate reduction normalize train_ratio shuffle seed task threshold eval_every out);
+    TrainFlags { sequence, window, ..merged }
+}
+
+/// Columns as a list of names, or as the text of the flag: `inputs = "V1..V28,Amount"`.
+pub fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a list of column names, or one text with commas")]
+    enum Columns {
+        Text(String),
+        List(Vec<String>),
+    }
+    Ok(Some(match Columns::deserialize(deserializer)? {
+        Columns::Text(text) => text.split(',').map(str::to_owned).collect(),
+        Columns::List(list) => list,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Shuffle;
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file: TrainFlags =
+            toml::from_str("epochs = 7\nhidden-size = 3\ninputs = \"a,b\"\nlabels = [\"c,d\"]\nwindow = 5")
+                .unwrap();
+        let flags = TrainFlags { epochs: Some(9), shuffle: Some(Shuffle::None), ..Default::default() };
+        let merged = merge(flags, file);
+        assert_eq!((merged.epochs, merged.hidden_size, merged.window), (Some(9), Some(3), Some(5)));
+        assert_eq!(merged.inputs.unwrap(), ["a", "b"]);
+        assert_eq!(merged.labels.unwrap(), ["c,d"]);
+        assert_eq!(merged.shuffle, Some(Shuffle::None));
+    }
+
+    #[test]
+    fn a_flag_for_the_sequence_column_overrules_a_window() {
+        let file = TrainFlags { window: Some(5), ..Default::default() };
+        let flags = TrainFlags { sequence: Some("id".into()), ..Default::default() };
+        let merged = merge(flags, file);
+        assert_eq!((merged.sequence.as_deref(), merged.window), (Some("id"), None));
+    }
+
+    #[test]
+    fn unknown_names_are_refused() {
+        assert!(toml::from_str::<TrainFlags>("epoch = 7").is_err());
+        assert!(toml::from_str::<TrainFlags>("activation = \"gelu\"").is_err());
+    }
+}

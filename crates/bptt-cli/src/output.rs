@@ -1,0 +1,152 @@
+//! Files that are whole or not there: written under a temporary name beside the target, then renamed.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+use crate::failure::Failure;
+
+/// A file to be written, checked before the work begins.
+pub struct Output {
+    /// The path as the user gave it, for messages.
+    shown: String,
+    target: Target,
+}
+
+enum Target {
+    /// A regular file, or none yet: written beside it and renamed. Links are followed.
+    File(PathBuf),
+    /// A device or pipe, which a rename would replace: written as it is.
+    Special(PathBuf),
+}
+
+impl Output {
+    /// Checks that `path` can be written, without touching it: not a directory, its folder exists and takes new
+    /// files, and it is none of the files `inputs`, which writing would destroy.
+    pub fn check(path: &Path, inputs: &[&Path]) -> Result<Self, Failure> {
+        let shown = path.display().to_string();
+        let wrong = |message: String| Failure::input(format!("{shown}: {message}"));
+        let real = fs::canonicalize(path).ok();
+        let clash = |input: &&&Path| real.is_some() && fs::canonicalize(input).ok() == real;
+        if let Some(input) = inputs.iter().find(clash) {
+            return Err(wrong(format!("expected another file than {}, which is read", input.display())));
+        }
+        let target = match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => {
+                return Err(wrong("expected a file to write, found a directory".into()));
+            }
+            Ok(meta) if meta.is_file() && meta.permissions().readonly() => {
+                return Err(wrong("expected a file that may be written, found a read-only one".into()));
+            }
+            Ok(meta) if meta.is_file() => Target::File(real.unwrap_or_else(|| path.to_owned())),
+            Ok(_) => Target::Special(path.to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Target::File(path.to_owned()),
+            Err(error) => return Err(wrong(format!("expected a file to write, found: {error}"))),
+        };
+        if let Target::File(file) = &target {
+            temporary(file)
+                .map_err(|error| wrong(format!("expected a folder that takes new files, found: {error}")))?;
+        }
+        Ok(Self { shown, target })
+    }
+
+    /// Writes the whole file, or leaves what was there.
+    pub fn write(&self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        let written = match &self.target {
+            Target::File(path) => write_and_rename(path, fill),
+            Target::Special(path) => File::options().write(true).open(path).and_then(|file| {
+                let mut writer = BufWriter::new(file);
+                fill(&mut writer)?;
+                writer.flush()
+            }),
+        };
+        written.map_err(|error| Failure::input(format!("{}: cannot be written: {error}", self.shown)))
+    }
+}
+
+/// An empty file beside `path`, removed when dropped.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = Builder::new();
+    builder.prefix(".bptt-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        // As any new file: what the umask leaves of rw-rw-rw-. The default is for secrets.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+fn write_and_rename(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut file = temporary(path)?;
+    if let Ok(old) = fs::metadata(path) {
+        fs::set_permissions(file.path(), old.permissions())?;
+    }
+    {
+        let mut writer = BufWriter::new(&mut file);
+        fill(&mut writer)?;
+        writer.flush()?;
+    }
+    // On the disk before the name points to it, so that a crash leaves the old file or the new one.
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        fs::write(&path, "old").unwrap();
+        let output = Output::check(&path, &[]).unwrap();
+        let failed = output.write(|writer| {
+            writer.write_all(b"half")?;
+            Err(io::Error::other("no space"))
+        });
+        assert!(failed.unwrap_err().to_string().contains("no space"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        output.write(|writer| writer.write_all(b"new")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn directories_missing_folders_and_inputs_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = |path: &Path, inputs: &[&Path]| Output::check(path, inputs).err().unwrap().to_string();
+        assert!(message(folder.path(), &[]).contains("directory"));
+        assert!(message(&folder.path().join("none/out"), &[]).contains("folder"));
+        let data = folder.path().join("data.csv");
+        fs::write(&data, "x").unwrap();
+        assert!(message(&data, &[&data]).contains("another file"));
+        let mut permissions = fs::metadata(&data).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&data, permissions).unwrap();
+        assert!(message(&data, &[]).contains("read-only"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_a_device_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        Output::check(&link, &[]).unwrap().write(|writer| writer.write_all(b"new")).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let full = Output::check(Path::new("/dev/full"), &[]).unwrap();
+        assert!(full.write(|writer| writer.write_all(&[0; 100_000])).is_err());
+    }
+}

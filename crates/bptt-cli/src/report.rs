@@ -1,0 +1,85 @@
+//! The report of a training or evaluation: [`Measured`] parts, as a table and as JSON.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use crate::baseline::Baseline;
+use crate::scores::Scores;
+
+/// A part of the data with the model's scores on it, one per label column.
+pub struct Measured {
+    /// `"train"`, `"test"` or `"data"`.
+    pub name: &'static str,
+    pub sequences: usize,
+    pub rows: usize,
+    pub scores: Vec<Scores>,
+    pub baselines: Vec<Option<Baseline>>,
+}
+
+/// Writes one block per label column, with the parts side by side and the last part's baseline below.
+pub fn write_scores(out: &mut dyn Write, labels: &[String], parts: &[Measured]) -> io::Result<()> {
+    for (index, label) in labels.iter().enumerate() {
+        write!(out, "\n{label:<18}")?;
+        for part in parts {
+            write!(out, "{:>14}", part.name)?;
+        }
+        writeln!(out)?;
+        let columns: Vec<_> = parts.iter().map(|part| part.scores[index].rows()).collect();
+        for (row, (name, _)) in columns[0].iter().enumerate() {
+            write!(out, "  {name:<16}")?;
+            for column in &columns {
+                write!(out, "{:>14}", column[row].1)?;
+            }
+            writeln!(out)?;
+        }
+        if let Some(baseline) = parts.last().and_then(|part| part.baselines[index].as_ref()) {
+            writeln!(out, "  {}", baseline.line())?;
+        }
+    }
+    Ok(())
+}
+
+/// `{ "train": { "sequences": …, "rows": …, "labels": { "y": { "rmse": …, "baseline": … } } }, … }`
+pub fn scores_json(labels: &[String], parts: &[Measured]) -> Value {
+    let part = |part: &Measured| {
+        let mut by_label = Map::new();
+        for ((label, scores), baseline) in labels.iter().zip(&part.scores).zip(&part.baselines) {
+            let mut scores = scores.json();
+            scores["baseline"] = baseline.as_ref().map_or(Value::Null, Baseline::json);
+            by_label.insert(label.clone(), scores);
+        }
+        json!({ "sequences": part.sequences, "rows": part.rows, "labels": by_label })
+    };
+    parts.iter().map(|measured| (measured.name.to_owned(), part(measured))).collect::<Map<_, _>>().into()
+}
+
+/// `1234567` as `1,234,567`.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 sequence`, `2 sequences`.
+pub fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", thousands(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_read_well() {
+        assert_eq!([0, 12, 999, 1000, 1_234_567].map(thousands), ["0", "12", "999", "1,000", "1,234,567"]);
+        assert_eq!((count(1, "row"), count(2, "row")), ("1 row".into(), "2 rows".into()));
+    }
+}

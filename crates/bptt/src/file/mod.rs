@@ -1,0 +1,172 @@
+//! Model files: a model together with what is needed to use it, as [safetensors] bytes.
+//!
+//! [`ModelFile::to_bytes`] and [`ModelFile::from_bytes`] are the whole of it; reading and writing files is the
+//! caller's. The tensors carry PyTorch's names and shapes, so that `safetensors.torch.load_file` reads them:
+//!
+//! | tensor | shape |
+//! |---|---|
+//! | `weight_ih_l0` | `[hidden_size, input_size]` |
+//! | `weight_hh_l0` | `[hidden_size, hidden_size]` |
+//! | `bias_ih_l0`, `bias_hh_l0` | `[hidden_size]` |
+//! | `fc.weight` | `[output_size, hidden_size]` |
+//! | `fc.bias` | `[output_size]` |
+//!
+//! all row-major and all `F32` or all `F64`. The `__metadata__` of the header holds these texts:
+//!
+//! | entry | meaning |
+//! |---|---|
+//! | `format`, `format_version` | `bptt` and [`FORMAT_VERSION`] |
+//! | `cell`, `num_layers` | `elman` and `1` |
+//! | `activation` | a name of [`Activation`] |
+//! | `dtype` | `float32` or `float64` |
+//! | `input_size`, `hidden_size`, `output_size` | the sizes |
+//! | `columns` | JSON: `inputs`, `labels`, `sequence`, `time` |
+//! | `input_normalization`, `label_normalization` | JSON: `kind`, `offset`, `scale`; absent where there is none |
+//! | `task`, `threshold`, `window` | see [`Metadata`]; absent where not set |
+//! | `training` | JSON: a map of texts |
+//! | `crc32` | a checksum over everything above, eight hexadecimal digits |
+//!
+//! The CRC-32 (that of zlib) is taken over: the number of entries other than `crc32`; each of these in the
+//! order of their keys, as key and value; the number of tensors; and each tensor in the order of their names,
+//! as name, `F32` or `F64`, number of dimensions, dimensions, and data. Numbers are little-endian `u64`; texts
+//! and data follow their length in bytes.
+//!
+//! The same [`ModelFile`] always gives the same bytes. Entries of other names are ignored.
+//!
+//! [safetensors]: https://github.com/huggingface/safetensors
+
+mod checksum;
+mod entries;
+mod error;
+mod metadata;
+mod read;
+mod tensor;
+mod write;
+
+pub use error::FileError;
+pub use metadata::{Metadata, Task};
+
+use crate::{Activation, DynRnn};
+
+/// The version of the format that this release writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The value of the entry `format`.
+const FORMAT: &str = "bptt";
+/// The value of the entry `cell`.
+const CELL: &str = "elman";
+/// The value of the entry `num_layers`.
+const NUM_LAYERS: &str = "1";
+
+/// A model of either element type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyModel {
+    /// A model in `f32`.
+    F32(DynRnn<f32>),
+    /// A model in `f64`.
+    F64(DynRnn<f64>),
+}
+
+/// Runs the same expression on a model of either type.
+macro_rules! either {
+    ($any:expr, $model:ident => $value:expr) => {
+        match $any {
+            $crate::file::AnyModel::F32($model) => $value,
+            $crate::file::AnyModel::F64($model) => $value,
+        }
+    };
+}
+use either;
+
+impl AnyModel {
+    /// PyTorch's name of the element type: `"float32"` or `"float64"`.
+    pub fn dtype(&self) -> &'static str {
+        match self {
+            Self::F32(_) => <f32 as crate::Float>::DTYPE,
+            Self::F64(_) => <f64 as crate::Float>::DTYPE,
+        }
+    }
+
+    /// Features per timestep.
+    pub fn input_size(&self) -> usize {
+        either!(self, model => model.input_size())
+    }
+
+    /// Hidden units.
+    pub fn hidden_size(&self) -> usize {
+        either!(self, model => model.hidden_size())
+    }
+
+    /// Outputs per timestep.
+    pub fn output_size(&self) -> usize {
+        either!(self, model => model.output_size())
+    }
+
+    /// The hidden activation.
+    pub fn activation(&self) -> Activation {
+        either!(self, model => model.activation())
+    }
+
+    /// How many parameters there are.
+    pub fn parameter_count(&self) -> usize {
+        either!(self, model => model.params().count())
+    }
+
+    /// The parameters' names and PyTorch shapes.
+    pub fn shapes(&self) -> Vec<(&'static str, Vec<usize>)> {
+        either!(self, model => model.params().shapes().map(|(name, shape)| (name, shape.to_vec())).collect())
+    }
+}
+
+impl From<DynRnn<f32>> for AnyModel {
+    fn from(model: DynRnn<f32>) -> Self {
+        Self::F32(model)
+    }
+}
+
+impl From<DynRnn<f64>> for AnyModel {
+    fn from(model: DynRnn<f64>) -> Self {
+        Self::F64(model)
+    }
+}
+
+/// A model and what is needed to use it: the contents of a model file.
+///
+/// ```
+/// use bptt::file::{Metadata, ModelFile};
+/// use bptt::{Activation, DynRnn};
+/// let model = DynRnn::<f32>::new(2, 8, 1, Activation::Tanh, 42)?;
+/// let input_columns = vec!["temperature".to_owned(), "humidity".to_owned()];
+/// let file = ModelFile { model: model.into(), metadata: Metadata { input_columns, ..Default::default() } };
+/// let bytes = file.to_bytes()?;
+/// assert_eq!(ModelFile::from_bytes(&bytes)?, file);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFile {
+    /// The model.
+    pub model: AnyModel,
+    /// What its inputs and outputs mean, and how it was trained.
+    pub metadata: Metadata,
+}
+
+impl ModelFile {
+    /// The bytes of the model file.
+    ///
+    /// # Errors
+    /// What [`ModelFile::from_bytes`] would refuse: [`FileError::NonFinite`], [`FileError::Columns`],
+    /// [`FileError::Entry`], and [`FileError::HeaderTooLarge`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, FileError> {
+        write::write(self)
+    }
+
+    /// Reads the bytes of a model file. Whatever the bytes are, it does not panic.
+    ///
+    /// # Errors
+    /// A [`FileError`] that says what was expected and what was found. Where several things are wrong, it is
+    /// the format first, then the version, the architecture, the tensors' names, shapes and types, the
+    /// checksum, and last the values.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FileError> {
+        read::read(bytes)
+    }
+}
