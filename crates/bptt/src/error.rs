@@ -66,7 +66,8 @@ pub enum Error {
         /// Which column, from 0.
         column: usize,
     },
-    /// The loss became NaN or infinite; the parameters are those before the failing batch's update.
+    /// The loss became NaN or infinite; the parameters are those before the failing batch's update. (That may be one
+    /// update too late for finite parameters: an update can overflow while its own loss is still finite.)
     NonFiniteLoss {
         /// Epoch, counted from 1.
         epoch: usize,

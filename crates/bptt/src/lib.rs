@@ -1,4 +1,42 @@
-//! bptt
+//! **bptt** trains recurrent neural networks on a CPU with backpropagation through time, without dependencies.
+//!
+//! ```
+//! use bptt::{Activation, Rnn, TrainConfig, Trainer, TypedDataset};
+//! use std::ops::ControlFlow;
+//!
+//! // Sequences of any length: here the label is the input of the step before.
+//! let mut data = TypedDataset::<1, 1>::typed();
+//! data.push(&[[0.3], [0.9], [0.1]], &[[0.0], [0.3], [0.9]])?;
+//! data.push(&[[0.7], [0.2]], &[[0.0], [0.7]])?;
+//!
+//! // 1 input, 8 hidden units, 1 output; sizes that do not fit do not compile.
+//! let model = Rnn::<1, 8, 1>::new(Activation::Tanh, 42)?;
+//! let mut trainer = Trainer::new(model, TrainConfig { learning_rate: 0.1, ..Default::default() })?;
+//! trainer.fit(&data, 1000, |_epoch, _model| ControlFlow::Continue(()))?;
+//!
+//! let outputs = trainer.model().predict(&[[0.3], [0.9], [0.1]])?;
+//! assert!((outputs[1][0] - 0.3).abs() < 0.1);
+//! # Ok::<(), bptt::Error>(())
+//! ```
+//!
+//! [`Rnn`] has its sizes in the type, [`DynRnn`] at run time; both are a [`Model`] on the same kernels. A
+//! [`Trainer`] runs plain SGD over a [`Dataset`]; after its first epoch it allocates nothing. Names, shapes,
+//! initialisation and losses are PyTorch's, and so are the numbers.
+//!
+//! # Memory layouts
+//!
+//! Everything is a flat, row-major slice. Features are `(rows, input_size)`, labels and outputs
+//! `(rows, output_size)`, where the rows are the timesteps of all sequences one after the other and a table of offsets
+//! says where each sequence starts. Parameters lie in one buffer ([`Params`]), seen through PyTorch's names and shapes.
+//!
+//! # Levels
+//!
+//! Kernels exist for several instruction sets; the best one that the machine has is chosen at run time ([`Level`]).
+//!
+//! # Features
+//!
+//! - `safetensors`: model files ([`file`](https://docs.rs/bptt/latest/bptt/file)), off by default.
+
 mod buffer;
 mod cell;
 mod dataset;

@@ -104,7 +104,10 @@ impl<T: Float> DynRnn<T> {
     /// # Errors
     /// [`Error::Length`] where the features are not whole timesteps, [`Error::OutOfMemory`].
     pub fn predict(&self, sequence: &[T]) -> Result<Vec<T>> {
-        self.predict_sequences(sequence, &[0, sequence.len() / self.input_size()])
+        let steps = sequence.len() / self.input_size();
+        let mut outputs = vec![T::ZERO; steps * self.output_size()];
+        Predictor::new(self)?.predict_into(sequence, &mut outputs)?;
+        Ok(outputs)
     }
 
     /// The same network with its sizes in the type.
@@ -173,7 +176,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
     /// # Errors
     /// [`Error::Length`], [`Error::Setting`] for offsets that do not rise from 0, [`Error::OutOfMemory`].
     pub fn predict_sequences(&self, features: &[T], offsets: &[usize]) -> Result<Vec<T>> {
-        let rows = if features.is_empty() && offsets == [0, 0] { 0 } else { check_offsets(offsets)? };
+        let rows = check_offsets(offsets)?;
         let expected = rows.saturating_mul(self.input_size());
         if features.len() != expected {
             return Err(Error::Length { what: "features".into(), expected, found: features.len() });

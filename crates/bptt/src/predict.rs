@@ -1,7 +1,7 @@
 //! [`Predictor`]: outputs for sequences, with buffers allocated once.
 
 use crate::cell::{Layout, elman};
-use crate::dataset::longest;
+use crate::dataset::{check_offsets, longest};
 use crate::dim::Dim;
 use crate::kernel::activation::Activation;
 use crate::kernel::dispatch::{Job, Place, launch};
@@ -44,26 +44,22 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
     /// [`Error::Length`] where the features are not whole timesteps or `outputs` has another length.
     pub fn predict_into(&mut self, features: &[T], outputs: &mut [T]) -> Result<()> {
         let steps = features.len() / self.model.input_size();
-        self.predict_sequences_into(features, &[0, steps], outputs)
+        let offsets = if steps == 0 { &[0][..] } else { &[0, steps] };
+        self.predict_sequences_into(features, offsets, outputs)
     }
 
     /// Writes the outputs `(rows, O)` for many sequences; see [`Model::predict_sequences`].
     ///
     /// # Errors
-    /// [`Error::Length`], [`Error::OutOfMemory`].
+    /// [`Error::Length`], [`Error::Setting`] for offsets that do not rise from 0, [`Error::OutOfMemory`].
     pub fn predict_sequences_into(
         &mut self,
         features: &[T],
         offsets: &[usize],
         outputs: &mut [T],
     ) -> Result<()> {
-        let rows = offsets.last().copied().unwrap_or(0);
+        let rows = check_offsets(offsets)?;
         let (i, o) = (self.model.input_size(), self.model.output_size());
-        let falling = offsets.windows(2).any(|pair| pair[0] > pair[1]);
-        if falling {
-            let (expected, found) = ("row numbers that rise", format!("{offsets:?}"));
-            return Err(Error::Setting { name: "offsets", expected, found });
-        }
         for (what, size, found) in [("features", i, features.len()), ("outputs", o, outputs.len())] {
             let expected = rows.saturating_mul(size);
             if expected != found {

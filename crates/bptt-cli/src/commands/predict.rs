@@ -68,23 +68,31 @@ fn write_rows(
         header.extend(labels.iter().map(|label| titled("class", label)));
     }
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(&header)?;
+    csv.write_record(&header).map_err(into_io)?;
     let single = matches!(saved.file.model, AnyModel::F32(_));
     for (sequence, row) in file_order(table) {
-        csv.write_field(table.name(sequence))?;
-        csv.write_field(&*table.time(sequence, row))?;
+        csv.write_field(table.name(sequence)).map_err(into_io)?;
+        csv.write_field(&*table.time(sequence, row)).map_err(into_io)?;
         let values = &predictions[row * labels.len()..(row + 1) * labels.len()];
         for value in values {
             // A single-precision network has no more digits than these.
             let text = if single { (*value as f32).to_string() } else { value.to_string() };
-            csv.write_field(text)?;
+            csv.write_field(text).map_err(into_io)?;
         }
         for value in values.iter().filter(|_| binary) {
-            csv.write_field(if *value >= threshold { "1" } else { "0" })?;
+            csv.write_field(if *value >= threshold { "1" } else { "0" }).map_err(into_io)?;
         }
-        csv.write_record(None::<&[u8]>)?;
+        csv.write_record(None::<&[u8]>).map_err(into_io)?;
     }
     csv.flush()
+}
+
+/// csv's own conversion hides the kind of an error, and a closed pipe is told by its kind.
+fn into_io(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
 }
 
 /// (sequence, row of the table) of every row, in the order in which the file has them.

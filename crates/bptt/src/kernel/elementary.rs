@@ -34,6 +34,7 @@ pub trait Elementary: Copy + 'static {
 
 impl Elementary for f32 {
     const LOG2_E: Self = std::f32::consts::LOG2_E;
+    #[allow(clippy::excessive_precision)] // Exactly 355/512.
     const LN_2_HI: Self = 0.693_359_375;
     const LN_2_LO: Self = -2.121_944_4e-4;
     const ROUNDER: Self = 12_582_912.0;

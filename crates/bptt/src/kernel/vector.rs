@@ -149,3 +149,43 @@ impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
         lanes[0]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::elementary::{exp, sigmoid, tanh};
+    use super::*;
+
+    /// x86-64 has intrinsics at every level, so that the portable form would otherwise run nowhere here.
+    fn check<T: Float, const N: usize>(tolerance: f64) {
+        for x in [-700.0, -20.0, -1.5, -1e-3, -0.0, 0.0, 1e-30, 0.4, 3.0, 88.0] {
+            let v = Portable::<T, N>::splat(T::from_f64(x));
+            let x = T::from_f64(x).to_f64();
+            let close = |found: Portable<T, N>, exact: f64| {
+                let exact = T::from_f64(exact).to_f64();
+                for lane in found.0 {
+                    let error = (lane.to_f64() - exact).abs();
+                    assert!(error <= tolerance * exact.abs(), "{x}: {lane} for {exact}");
+                }
+            };
+            close(exp(v), x.exp());
+            close(tanh(v), x.tanh());
+            close(sigmoid(v), if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) });
+        }
+        let numbers: Vec<T> = (1..=9).map(|i| T::from_f64(f64::from(i))).collect();
+        let v = Portable::<T, N>::load(&numbers, 1);
+        let sum: f64 = numbers[1..=N].iter().map(|x| x.to_f64()).sum();
+        assert_eq!(v.sum().to_f64(), sum);
+        let mut copy = vec![T::ZERO; 9];
+        v.sub(v).add(v).store(&mut copy, 1);
+        assert_eq!(copy[1..=N], numbers[1..=N]);
+        assert_eq!(copy[0], T::ZERO);
+        let nan = Portable::<T, N>::splat(T::from_f64(f64::NAN));
+        assert!(nan.at_least(v).0.iter().all(|x| !x.is_finite()) && nan.where_positive(v).sum() == T::ZERO);
+    }
+
+    #[test]
+    fn the_portable_form_computes_the_same() {
+        check::<f32, 4>(3e-7);
+        check::<f64, 2>(1e-15);
+    }
+}
