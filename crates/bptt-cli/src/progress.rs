@@ -39,8 +39,8 @@ impl Progress {
         match &self.bar {
             Some(bar) if measured || self.drawn.elapsed() > REDRAW => {
                 self.drawn = Instant::now();
-                bar.set_position(epoch as u64);
                 bar.set_message(format!("loss {loss:.6}{}", self.score));
+                bar.set_position(epoch as u64);
             }
             None if measured => {
                 let width = self.epochs.to_string().len();

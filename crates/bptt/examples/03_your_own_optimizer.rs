@@ -21,16 +21,16 @@ fn main() -> bptt::Result<()> {
 
     let mut model = DynRnn::<f64>::new(1, 12, 1, Activation::Tanh, 2)?;
     let mut velocity = vec![0.0; model.params().flat().len()];
-    for step in 1..=400 {
+    for step in 1..=2000 {
         let gradients = model.gradients(&data, Reduction::Mean)?;
-        if step % 100 == 0 {
+        if step % 500 == 0 {
             println!("step {step}: loss {:.6}", gradients.loss);
         }
         // All parameters lie in one flat buffer: an optimizer is one loop.
         let parameters = model.params_mut().flat_mut();
         for ((p, v), g) in parameters.iter_mut().zip(&mut velocity).zip(gradients.params.flat()) {
             *v = 0.9 * *v + g;
-            *p -= 0.05 * *v;
+            *p -= 0.1 * *v;
         }
     }
     println!("d loss / d fc.bias = {:?}", model.gradients(&data, Reduction::Mean)?.params.get("fc.bias")?);
