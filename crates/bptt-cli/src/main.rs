@@ -11,6 +11,7 @@ mod data;
 mod failure;
 mod model;
 mod output;
+mod plan;
 mod progress;
 mod report;
 mod scores;

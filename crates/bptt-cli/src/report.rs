@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use bptt::file::AnyModel;
 use serde_json::{Map, Value, json};
 
 use crate::baseline::Baseline;
@@ -54,8 +55,21 @@ pub fn scores_json(labels: &[String], parts: &[Measured]) -> Value {
     parts.iter().map(|measured| (measured.name.to_owned(), part(measured))).collect::<Map<_, _>>().into()
 }
 
+/// Cell, sizes, activation, type and number of parameters.
+pub fn model_line(model: &AnyModel) -> String {
+    format!(
+        "Elman {} → {} → {}, {}, {}, {} parameters",
+        model.input_size(),
+        model.hidden_size(),
+        model.output_size(),
+        model.activation(),
+        model.dtype(),
+        thousands(model.parameter_count())
+    )
+}
+
 /// `1234567` as `1,234,567`.
-pub fn thousands(number: usize) -> String {
+fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::args::InspectArgs;
 use crate::failure::Failure;
 use crate::model::Saved;
-use crate::report::thousands;
+use crate::report::model_line;
 use crate::scores::number;
 
 /// Runs the command.
@@ -53,16 +53,7 @@ fn to_json(saved: &Saved) -> Value {
 fn write_text(out: &mut dyn Write, saved: &Saved) -> io::Result<()> {
     let model = &saved.file.model;
     let columns = &saved.columns;
-    writeln!(
-        out,
-        "Elman {} → {} → {}, {}, {}: {} parameters",
-        model.input_size(),
-        model.hidden_size(),
-        model.output_size(),
-        model.activation(),
-        model.dtype(),
-        thousands(model.parameter_count())
-    )?;
+    writeln!(out, "{}", model_line(model))?;
     writeln!(out, "task: {}, threshold {}", saved.task.name(), saved.threshold)?;
     match (&columns.sequence, columns.window) {
         (Some(column), _) => writeln!(out, "sequences: column `{column}`")?,
