@@ -71,14 +71,14 @@ pub struct TrainFlags {
     #[serde(deserialize_with = "crate::config::columns")]
     pub labels: Option<Vec<String>>,
     /// Cut a file without a sequence column into sequences of N rows
-    #[arg(long, value_name = "N", help_heading = "Columns")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Columns")]
     pub window: Option<usize>,
     /// Input column that is the naive forecast of the label [default: the label of the row before]
     #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
     pub naive: Option<String>,
 
     /// Hidden units [default: 32]
-    #[arg(long, value_name = "N", help_heading = "Network")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Network")]
     pub hidden_size: Option<usize>,
     /// Hidden activation [default: tanh]
     #[arg(long, value_name = "NAME", help_heading = "Network")]
@@ -88,10 +88,10 @@ pub struct TrainFlags {
     pub dtype: Option<Dtype>,
 
     /// Passes over the training part [default: 100]
-    #[arg(long, value_name = "N", help_heading = "Training")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
     pub epochs: Option<usize>,
     /// Sequences per update [default: 1]
-    #[arg(long, value_name = "N", help_heading = "Training")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
     pub batch_size: Option<usize>,
     /// Step size of SGD [default: 0.01]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Training")]
@@ -110,7 +110,7 @@ pub struct TrainFlags {
     #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "both", help_heading = "Training")]
     pub shuffle: Option<Shuffle>,
     /// Seed of weights, split and shuffling [default: 1]
-    #[arg(long, value_name = "N", help_heading = "Training")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
     pub seed: Option<u64>,
 
     /// Kind of label [default: binary if all labels are 0 or 1, else regression]
@@ -120,7 +120,7 @@ pub struct TrainFlags {
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Evaluation")]
     pub threshold: Option<f64>,
     /// Measure the held-out part every N epochs; 0: only at the end [default: a tenth of the epochs]
-    #[arg(long, value_name = "N", help_heading = "Evaluation")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Evaluation")]
     pub eval_every: Option<usize>,
 
     /// Where the model is saved [default: model.safetensors]

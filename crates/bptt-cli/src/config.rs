@@ -17,7 +17,8 @@ pub fn read(path: &Path) -> Result<TrainFlags, Failure> {
         let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
         let line = before.matches('\n').count() + 1;
         let message = error.message().replace('\n', " ");
-        Failure::input(format!("{shown}, line {line}: {message}"))
+        let source = text.lines().nth(line - 1).unwrap_or_default().trim();
+        Failure::input(format!("{shown}, line {line}, `{source}`: {message}"))
     })
 }
 
@@ -41,7 +42,7 @@ pub fn merge(flags: TrainFlags, file: TrainFlags) -> TrainFlags {
 /// Columns as a list of names, or as the text of the flag: `inputs = "V1..V28,Amount"`.
 pub fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a list of column names, or one text with commas")]
+    #[serde(untagged, expecting = "expected a list of column names, or one text with commas")]
     enum Columns {
         Text(String),
         List(Vec<String>),

@@ -19,13 +19,13 @@ pub struct Source {
     pub table: Table,
 }
 
-/// Reads the file at `path`, or the bundled weather without one; labels are required.
-pub fn load(path: Option<&Path>, request: &ColumnRequest) -> Result<Source, Failure> {
+/// Reads the file at `path`, or the bundled weather without one.
+pub fn load(path: Option<&Path>, request: &ColumnRequest, labels: LabelUse) -> Result<Source, Failure> {
     let (name, table) = match path {
-        Some(path) => (path.display().to_string(), table::read(path, request, LabelUse::Required)),
+        Some(path) => (path.display().to_string(), table::read(path, request, labels)),
         None => {
             let name = "seattle-weather.csv";
-            (WEATHER_NAME.to_owned(), table::read_from(WEATHER.as_bytes(), name, request, LabelUse::Required))
+            (WEATHER_NAME.to_owned(), table::read_from(WEATHER.as_bytes(), name, request, labels))
         }
     };
     Ok(Source { name, table: table.map_err(Failure::input)? })
@@ -63,6 +63,11 @@ impl Part {
         Self::of(table, &(0..table.sequences()).collect::<Vec<_>>())
     }
 
+    /// The line of the file that `row` was on.
+    pub fn line(&self, table: &Table, row: usize) -> u64 {
+        table.line(self.table_rows[row])
+    }
+
     pub fn rows(&self) -> usize {
         self.table_rows.len()
     }
@@ -81,42 +86,52 @@ pub struct Scaling {
 
 impl Scaling {
     /// `part` as the network sees it.
-    pub fn dataset<T: Float>(&self, table: &Table, part: &Part) -> Result<Dataset<T>, Failure> {
-        let features = self.features(&part.inputs)?;
-        let labels = scaled(&self.labels, &part.labels)?;
-        let sizes = (table.columns.inputs.len(), table.columns.labels.len());
-        Dataset::from_flat(sizes.0, sizes.1, features, labels, part.offsets.clone())
-            .map_err(|error| locate(error, table, part))
+    pub fn dataset<T: Float>(&self, source: &Source, part: &Part) -> Result<Dataset<T>, Failure> {
+        let columns = &source.table.columns;
+        let features = self.features(source, part)?;
+        let labels = scaled(&self.labels, &part.labels, source, part, &columns.labels)?;
+        let sizes = (columns.inputs.len(), columns.labels.len());
+        Dataset::from_flat(sizes.0, sizes.1, features, labels, part.offsets.clone()).map_err(Failure::input)
     }
 
-    /// Inputs as the network sees them.
-    pub fn features<T: Float>(&self, inputs: &[f64]) -> Result<Vec<T>, Failure> {
-        scaled(&self.inputs, inputs)
+    /// The inputs of `part` as the network sees them.
+    pub fn features<T: Float>(&self, source: &Source, part: &Part) -> Result<Vec<T>, Failure> {
+        scaled(&self.inputs, &part.inputs, source, part, &source.table.columns.inputs)
     }
 
-    /// Outputs of the network on the labels' original scale.
-    pub fn predictions<T: Float>(&self, outputs: &[T]) -> Result<Vec<f64>, Failure> {
-        let mut predictions: Vec<f64> = outputs.iter().map(|output| output.to_f64()).collect();
-        self.labels.undo_in_place(&mut predictions).map_err(Failure::input)?;
-        Ok(predictions)
+    /// Outputs of the network on the labels' original scale. What is not finite stays so.
+    pub fn predictions<T: Float>(&self, outputs: &[T]) -> Vec<f64> {
+        let pairs = self.labels.offset().iter().zip(self.labels.scale()).cycle();
+        outputs.iter().zip(pairs).map(|(output, (offset, scale))| output.to_f64() * scale + offset).collect()
     }
 }
 
-/// Scales in double precision, whatever the network's type is.
-fn scaled<T: Float>(normalizer: &Normalizer, values: &[f64]) -> Result<Vec<T>, Failure> {
+/// Scales in double precision, whatever the network's type is. A value that the type cannot hold is an error that
+/// names its cell.
+fn scaled<T: Float>(
+    normalizer: &Normalizer,
+    values: &[f64],
+    source: &Source,
+    part: &Part,
+    columns: &[String],
+) -> Result<Vec<T>, Failure> {
     let mut values = values.to_vec();
-    normalizer.apply_in_place(&mut values).map_err(Failure::input)?;
-    Ok(values.into_iter().map(T::from_f64).collect())
-}
-
-/// Names the cell of a value that the network's number type cannot hold.
-fn locate(error: Error, table: &Table, part: &Part) -> Failure {
-    let Error::NotFinite { what, sequence, timestep, column } = error else { return Failure::input(error) };
-    let columns = if what == "label" { &table.columns.labels } else { &table.columns.inputs };
-    let line = table.line(part.table_rows[part.offsets[sequence] + timestep]);
-    let name = &columns[column];
-    Failure::input(format!(
-        "line {line}, column `{name}`: expected a number that this dtype can hold after scaling, found one beyond \
-         its range; --dtype f64 or --normalize zscore may help"
-    ))
+    let beyond = |row: usize, column: usize| {
+        let (file, line) = (&source.name, part.line(&source.table, row));
+        Failure::input(format!(
+            "{file}, line {line}, column `{}`: expected a number that {} can hold after scaling, found one beyond \
+             its range",
+            columns[column],
+            T::DTYPE
+        ))
+    };
+    normalizer.apply_in_place(&mut values).map_err(|error| match error {
+        Error::Unscalable { column, row: Some(row), .. } => beyond(row, column),
+        error => Failure::input(error),
+    })?;
+    let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(beyond(at / columns.len(), at % columns.len())),
+        None => Ok(values),
+    }
 }

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | 0 | success; also when the reader of standard output went away (`bptt predict … \| head -1`) |
 //! | 1 | the training diverged: the loss became NaN or infinite; nothing was saved |
-//! | 2 | bad input: arguments, settings, data, a model file, or a place that cannot be written |
+//! | 2 | bad input: arguments, settings, data, a model file, or a place that cannot be written. No file is created or
+//!       changed; only where the report of a training cannot be printed, the model is saved already, and the message
+//!       says where |
 //! | 130 | interrupted with Ctrl-C; the model was saved after the epoch that was running |
 
 use std::io::{self, Write};

@@ -23,13 +23,29 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use failure::Failure;
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = Cli::parse().command;
+    let outcome = check_level().and_then(|()| run(command));
+    failure::exit_code(outcome)
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Train(args) => commands::train::run(args),
         Command::Predict(args) => commands::predict::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
-    };
-    failure::exit_code(outcome)
+    }
+}
+
+/// The library ignores a `BPTT_LEVEL` that it does not know; whoever typed it wants to be told.
+fn check_level() -> Result<(), Failure> {
+    match std::env::var("BPTT_LEVEL") {
+        Ok(name) if !["", "baseline", "avx2", "avx512"].contains(&name.as_str()) => {
+            Err(Failure::input(format!("BPTT_LEVEL: expected baseline, avx2 or avx512, found `{name}`")))
+        }
+        _ => Ok(()),
+    }
 }

@@ -7,7 +7,7 @@ use bptt::{DynRnn, Float};
 
 use crate::args::Task;
 use crate::baseline;
-use crate::data::{Part, Scaling};
+use crate::data::{Part, Scaling, Source};
 use crate::failure::Failure;
 use crate::report::Measured;
 use crate::scores;
@@ -58,11 +58,23 @@ impl Saved {
         self.columns.inputs.iter().position(|input| input == name)
     }
 
-    /// Predictions (rows, labels) on the labels' original scale.
-    pub fn predict(&self, inputs: &[f64], offsets: &[usize]) -> Result<Vec<f64>, Failure> {
-        match &self.file.model {
-            AnyModel::F32(model) => predict(model, &self.scaling, inputs, offsets),
-            AnyModel::F64(model) => predict(model, &self.scaling, inputs, offsets),
+    /// Predictions (rows, labels) on the labels' original scale, all finite.
+    pub fn predict(&self, source: &Source, part: &Part) -> Result<Vec<f64>, Failure> {
+        let predictions = match &self.file.model {
+            AnyModel::F32(model) => predict(model, &self.scaling, source, part),
+            AnyModel::F64(model) => predict(model, &self.scaling, source, part),
+        }?;
+        // Inputs far beyond the training's can overflow; say where instead of going on with NaN.
+        match predictions.iter().position(|value| !value.is_finite()) {
+            Some(at) => {
+                let line = part.line(&source.table, at / self.columns.labels.len());
+                Err(Failure::input(format!(
+                    "{}, line {line}: expected inputs in a range that the model can compute with, found ones whose \
+                     prediction is not finite",
+                    source.name
+                )))
+            }
+            None => Ok(predictions),
         }
     }
 }
@@ -78,16 +90,16 @@ fn columns(metadata: &Metadata) -> Columns {
     }
 }
 
-/// Predictions (rows, labels) on the labels' original scale.
+/// Predictions (rows, labels) on the labels' original scale; not finite where the network overflowed.
 pub fn predict<T: Float>(
     model: &DynRnn<T>,
     scaling: &Scaling,
-    inputs: &[f64],
-    offsets: &[usize],
+    source: &Source,
+    part: &Part,
 ) -> Result<Vec<f64>, Failure> {
-    let features = scaling.features::<T>(inputs)?;
-    let outputs = model.predict_sequences(&features, offsets).map_err(Failure::input)?;
-    scaling.predictions(&outputs)
+    let features = scaling.features::<T>(source, part)?;
+    let outputs = model.predict_sequences(&features, &part.offsets).map_err(Failure::input)?;
+    Ok(scaling.predictions(&outputs))
 }
 
 /// What to measure, and how.

@@ -28,6 +28,9 @@ impl Output {
     pub fn check(path: &Path, inputs: &[&Path]) -> Result<Self, Failure> {
         let shown = path.display().to_string();
         let wrong = |message: String| Failure::input(format!("{shown}: {message}"));
+        if path.file_name().is_none() {
+            return Err(wrong("expected the name of a file to write".into()));
+        }
         let real = fs::canonicalize(path).ok();
         let clash = |input: &&&Path| real.is_some() && fs::canonicalize(input).ok() == real;
         if let Some(input) = inputs.iter().find(clash) {
@@ -42,12 +45,16 @@ impl Output {
             }
             Ok(meta) if meta.is_file() => Target::File(real.unwrap_or_else(|| path.to_owned())),
             Ok(_) => Target::Special(path.to_owned()),
+            Err(_) if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) => {
+                return Err(wrong("expected a file to write, found a link to nothing".into()));
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Target::File(path.to_owned()),
             Err(error) => return Err(wrong(format!("expected a file to write, found: {error}"))),
         };
         if let Target::File(file) = &target {
-            temporary(file)
-                .map_err(|error| wrong(format!("expected a folder that takes new files, found: {error}")))?;
+            temporary(file).map_err(|error| {
+                wrong(format!("expected a folder that takes new files, found: {}", error.kind()))
+            })?;
         }
         Ok(Self { shown, target })
     }
@@ -146,6 +153,8 @@ mod tests {
         Output::check(&link, &[]).unwrap().write(|writer| writer.write_all(b"new")).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+        assert!(Output::check(&folder.path().join("dangling"), &[]).is_err());
         let full = Output::check(Path::new("/dev/full"), &[]).unwrap();
         assert!(full.write(|writer| writer.write_all(&[0; 100_000])).is_err());
     }

@@ -16,6 +16,7 @@ use crate::model::{Measure, predict};
 use crate::progress::Progress;
 use crate::report::{Measured, count};
 use crate::settings::Settings;
+use crate::table::LabelUse;
 
 /// A training that is ready to start: settings and data fit each other.
 pub struct Plan {
@@ -45,7 +46,7 @@ pub struct Outcome {
 impl Plan {
     /// Reads the data, splits them, and fits the scaling on the training part.
     pub fn new(settings: Settings) -> Result<Self, Failure> {
-        let source = data::load(settings.data.as_deref(), &settings.columns)?;
+        let source = data::load(settings.data.as_deref(), &settings.columns, LabelUse::Required)?;
         let table = &source.table;
         let binary = table.labels.iter().all(|label| *label == 0.0 || *label == 1.0);
         let task = settings.task.unwrap_or(if binary { Task::Binary } else { Task::Regression });
@@ -54,9 +55,13 @@ impl Plan {
         }
         let naive = naive_column(&settings, &table.columns.inputs)?;
         let split = bptt::split(table.sequences(), settings.train_ratio, settings.split_seed()).map_err(|_| {
+            let hint = match settings.columns.window {
+                None if table.rows > table.sequences() => "; --window N cuts a long sequence into several",
+                _ => "",
+            };
             Failure::input(format!(
                 "{}: expected at least one sequence in the training part, found {} and a train ratio of {}; \
-                 --window N cuts a long sequence into several",
+                 --train-ratio 1 holds nothing out{hint}",
                 source.name,
                 count(table.sequences(), "sequence"),
                 settings.train_ratio
@@ -64,7 +69,7 @@ impl Plan {
         })?;
         let (train, test) = (Part::of(table, &split.train), Part::of(table, &split.test));
         let fit = |kind, values: &[f64], columns: &[String]| {
-            Normalizer::fit(kind, values, columns.len()).map_err(|error| locate(error, columns))
+            Normalizer::fit(kind, values, columns.len()).map_err(|error| locate(error, &source.name, columns))
         };
         // 0 and 1 are already what a binary task's predictions are compared with.
         let label_kind = if task == Task::Binary { Normalization::None } else { settings.normalization };
@@ -86,9 +91,9 @@ impl Plan {
     fn train_as<T: Float>(&self, wrap: fn(DynRnn<T>) -> AnyModel) -> Result<Outcome, Failure> {
         let Self { settings, source, train, test, scaling, .. } = self;
         let columns = &source.table.columns;
-        let dataset = scaling.dataset::<T>(&source.table, train)?;
+        let dataset = scaling.dataset::<T>(source, train)?;
         // Found now and not after the training, when a held-out value cannot be represented.
-        scaling.dataset::<T>(&source.table, test)?;
+        scaling.dataset::<T>(source, test)?;
         let (input_size, output_size) = (columns.inputs.len(), columns.labels.len());
         let model = DynRnn::<T>::new(
             input_size,
@@ -138,7 +143,7 @@ impl Plan {
         if self.test.rows() == 0 {
             return Ok(Some(String::new()));
         }
-        let predictions = predict(model, &self.scaling, &self.test.inputs, &self.test.offsets)?;
+        let predictions = predict(model, &self.scaling, &self.source, &self.test)?;
         if predictions.iter().any(|value| !value.is_finite()) {
             return Ok(Some("test not finite".into()));
         }
@@ -150,7 +155,7 @@ impl Plan {
         let mut measured = Vec::new();
         for (name, part) in [("train", &self.train), ("test", &self.test)] {
             if part.rows() > 0 {
-                let predictions = predict(model, &self.scaling, &part.inputs, &part.offsets)?;
+                let predictions = predict(model, &self.scaling, &self.source, part)?;
                 if predictions.iter().any(|value| !value.is_finite()) {
                     let message = format!(
                         "the model's predictions on the {name} part are not finite; nothing was saved"
@@ -182,10 +187,10 @@ fn naive_column(settings: &Settings, inputs: &[String]) -> Result<Option<usize>,
 }
 
 /// Names the column of a normaliser's error.
-fn locate(error: Error, columns: &[String]) -> Failure {
+fn locate(error: Error, file: &str, columns: &[String]) -> Failure {
     match error {
-        Error::NotFinite { column, .. } if column < columns.len() => Failure::input(format!(
-            "column `{}`: expected a range that double precision can scale, found values too far apart",
+        Error::Unscalable { column, expected, found, .. } => Failure::input(format!(
+            "{file}, column `{}`: expected {expected}, found {found}",
             columns[column]
         )),
         error => Failure::input(error),

@@ -42,7 +42,7 @@ impl Settings {
         let epochs = flags.epochs.unwrap_or(100);
         let settings = Self {
             data: flags.data,
-            columns: ColumnRequest { sequence, time, inputs, labels, window },
+            columns: ColumnRequest { sequence, time, file_order: false, inputs, labels, window },
             naive: flags.naive,
             hidden_size: flags.hidden_size.unwrap_or(32),
             activation: match flags.activation.unwrap_or(args::Activation::Tanh) {
@@ -72,6 +72,7 @@ impl Settings {
             out: flags.out.unwrap_or_else(|| "model.safetensors".into()),
         };
         settings.check()?;
+        settings.check_names()?;
         Ok(settings)
     }
 
@@ -91,6 +92,24 @@ impl Settings {
             return wrong("train-ratio", "a number above 0, at most 1", self.train_ratio.to_string());
         }
         check_threshold(self.threshold)
+    }
+
+    /// Empty names come from a stray comma or from an empty text in a configuration file.
+    fn check_names(&self) -> Result<(), Failure> {
+        let empty =
+            |flag, expected| Err(Failure::input(format!("{flag}: expected {expected}, found an empty text")));
+        for (flag, names) in [("--inputs", &self.columns.inputs), ("--labels", &self.columns.labels)] {
+            if names.iter().flatten().any(|name| name.trim().is_empty()) {
+                return empty(flag, "column names");
+            }
+        }
+        if self.data.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return empty("data", "the name of a CSV file");
+        }
+        if self.out.as_os_str().is_empty() {
+            return empty("--out", "the name of a file to write");
+        }
+        Ok(())
     }
 
     /// The library's part of the settings.

@@ -59,6 +59,46 @@ fn the_saved_model_predicts_what_the_training_measured() {
     }
 }
 
+/// RMSE between column `label` of one CSV text and column `prediction` of another.
+fn rmse_of(labelled: &str, predicted: &str, label: usize, prediction: usize) -> f64 {
+    let value = |line: &str, column: usize| line.split(',').nth(column).unwrap().parse::<f64>().unwrap();
+    let rows = labelled.lines().skip(1).zip(predicted.lines().skip(1));
+    let squares: Vec<f64> = rows.map(|(l, p)| (value(l, label) - value(p, prediction)).powi(2)).collect();
+    (squares.iter().sum::<f64>() / squares.len() as f64).sqrt()
+}
+
+#[test]
+fn predictions_of_labels_with_a_large_offset_keep_their_digits() {
+    let folder = Folder::new();
+    let mut csv = String::from("name,t,x1,y1\n");
+    for row in 0..60 {
+        csv += &format!("s{},{},{},{}\n", row / 6, row % 6, row * 7 % 11, 1_600_000_000 + row * 7 % 11);
+    }
+    folder.file("data.csv", &csv);
+    folder.ok("train data.csv");
+    folder.ok("predict model.safetensors data.csv -o out.csv");
+    let evaluated = json(&folder.ok("evaluate model.safetensors data.csv --json").out);
+    let expected = evaluated["metrics"]["data"]["labels"]["y1"]["rmse"].as_f64().unwrap();
+    let found = rmse_of(&csv, &folder.read("out.csv"), 3, 2);
+    assert!((found - expected).abs() < 1e-5 * expected.max(1.0), "{found} {expected}");
+}
+
+#[test]
+fn a_model_without_a_time_column_keeps_the_files_order() {
+    let folder = Folder::new();
+    let mut csv = String::from("x,t\n");
+    for row in 0..36 {
+        csv += &format!("{},{}\n", row * 5 % 7, row * 11 % 13);
+    }
+    folder.file("data.csv", &csv);
+    folder.ok("train data.csv --inputs x --labels t --window 6");
+    folder.ok("predict model.safetensors data.csv -o out.csv");
+    let evaluated = json(&folder.ok("evaluate model.safetensors data.csv --json").out);
+    let expected = evaluated["metrics"]["data"]["labels"]["t"]["rmse"].as_f64().unwrap();
+    let found = rmse_of(&csv, &folder.read("out.csv"), 1, 2);
+    assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+}
+
 #[test]
 fn predictions_come_in_the_order_of_the_file_and_need_no_labels() {
     let folder = Folder::new();

@@ -36,17 +36,22 @@ impl<T: Float> Buffer<T> {
     /// # Errors
     /// [`Error::OutOfMemory`] where the allocator refuses.
     pub fn zeroed(len: usize) -> Result<Self> {
-        let refused = Error::OutOfMemory { elements: len };
-        let Some(padded) = len.checked_add(Self::LINE) else { return Err(refused) };
-        let mut block = Vec::new();
-        if block.try_reserve_exact(padded).is_err() {
-            return Err(refused);
-        }
-        block.resize(padded, T::ZERO);
-        let block = block.into_boxed_slice();
+        let padded = len.checked_add(Self::LINE).ok_or(Error::OutOfMemory { elements: len })?;
+        let block = zeros(padded).map_err(|_| Error::OutOfMemory { elements: len })?.into_boxed_slice();
         let start = Self::aligned_start(&block);
         Ok(Self { block, start, len })
     }
+}
+
+/// `len` zeros.
+///
+/// # Errors
+/// [`Error::OutOfMemory`] where the allocator refuses.
+pub(crate) fn zeros<T: Float>(len: usize) -> Result<Vec<T>> {
+    let mut zeros = Vec::new();
+    zeros.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { elements: len })?;
+    zeros.resize(len, T::ZERO);
+    Ok(zeros)
 }
 
 impl<T> Deref for Buffer<T> {

@@ -47,13 +47,13 @@ impl<T: Float> Job for SgdEpoch<'_, T> {
             if let Some(gradient) = gradient.as_deref_mut() {
                 gradient.fill(T::ZERO);
             }
-            let mut batch_error = T::ZERO;
+            let mut batch_error = 0.0;
             for &s in batch {
                 let pass = Pass::over(layout, self.features, self.labels, rows(s));
                 // The backward pass is linear in d_output: scaled by −learning_rate, it yields the update itself.
                 let scale = if gradient.is_some() { scale } else { -learning_rate * scale };
                 batch_error += pass.forward::<S, _, _, _>(activation, layout, flat, workspace, scale);
-                if !batch_error.is_finite() {
+                if !f64::is_finite(batch_error) {
                     return Err(number + 1);
                 }
                 pass.backward::<S, _, _, _>(activation, layout, flat, workspace);
@@ -63,7 +63,7 @@ impl<T: Float> Job for SgdEpoch<'_, T> {
             if let Some(gradient) = gradient.as_deref() {
                 sgd::<T, S>(flat, gradient, learning_rate);
             }
-            epoch_error += batch_error.to_f64();
+            epoch_error += batch_error;
         }
         Ok(epoch_error)
     }
@@ -93,14 +93,14 @@ impl<T: Float> Job for BatchGradient<'_, T> {
         workspace.refresh(layout, flat);
         let elements = offsets[offsets.len() - 1] * layout.output.size();
         let scale = T::from_f64(2.0 * self.reduction.weight(elements));
-        let mut error = T::ZERO;
+        let mut error = 0.0;
         for pair in offsets.windows(2) {
             let pass = Pass::over(layout, self.features, self.labels, pair[0]..pair[1]);
             error += pass.forward::<S, _, _, _>(activation, layout, flat, workspace, scale);
             pass.backward::<S, _, _, _>(activation, layout, flat, workspace);
             pass.gradients_acc::<S, _, _, _>(layout, workspace, gradient);
         }
-        error.to_f64()
+        error
     }
 
     fn run_compiled(self, place: Place) -> f64 {
@@ -142,7 +142,7 @@ impl<'a, T: Float> Pass<'a, T> {
         flat: &[T],
         workspace: &mut Workspace<T>,
         scale: T,
-    ) -> T {
+    ) -> f64 {
         let (stride, elements) = (layout.stride::<T>(), self.labels.len());
         let weights = layout.split(flat);
         let Workspace { hidden, output, d_output, bias, .. } = workspace;

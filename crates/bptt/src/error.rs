@@ -66,6 +66,17 @@ pub enum Error {
         /// Which column, from 0.
         column: usize,
     },
+    /// A column cannot be scaled, or a value of it.
+    Unscalable {
+        /// Which column, from 0.
+        column: usize,
+        /// Which row, from 0; `None` where the column as a whole is meant.
+        row: Option<usize>,
+        /// What was expected, in words.
+        expected: &'static str,
+        /// What was there.
+        found: String,
+    },
     /// The loss became NaN or infinite; the parameters are those before the failing batch's update. (That may be one
     /// update too late for finite parameters: an update can overflow while its own loss is still finite.)
     NonFiniteLoss {
@@ -98,6 +109,10 @@ impl fmt::Display for Error {
                 f,
                 "{what} column {column} is not a finite number at timestep {timestep} of sequence {sequence}"
             ),
+            Self::Unscalable { column, row, expected, found } => {
+                let row = row.map_or(String::new(), |row| format!(", row {row}"));
+                write!(f, "column {column}{row} (counted from 0): expected {expected}, found {found}")
+            }
             Self::NonFiniteLoss { epoch, batch } => write!(
                 f,
                 "the loss is not finite in epoch {epoch}, batch {batch}: expected a number; \

@@ -1,5 +1,6 @@
 //! [`Rnn`] and [`DynRnn`]: a recurrent layer with a linear readout, with sizes in the type or at run time.
 
+use crate::buffer::zeros;
 use crate::cell::Layout;
 use crate::dataset::{DatasetView, check_offsets};
 use crate::dim::{Const, Dim, Dyn};
@@ -105,7 +106,7 @@ impl<T: Float> DynRnn<T> {
     /// [`Error::Length`] where the features are not whole timesteps, [`Error::OutOfMemory`].
     pub fn predict(&self, sequence: &[T]) -> Result<Vec<T>> {
         let steps = sequence.len() / self.input_size();
-        let mut outputs = vec![T::ZERO; steps * self.output_size()];
+        let mut outputs = zeros(steps.saturating_mul(self.output_size()))?;
         Predictor::new(self)?.predict_into(sequence, &mut outputs)?;
         Ok(outputs)
     }
@@ -130,13 +131,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
         let mut model = Self { layout, activation, params: Params::zeroed(layout.table())? };
         let bound = 1.0 / (layout.hidden.size() as f64).sqrt();
         let mut rng = Rng::new(seed);
-        let shapes: Vec<_> =
-            model.params.shapes().map(|(name, shape)| (name, shape.iter().product())).collect();
-        for (name, count) in shapes {
-            let draw = |_| T::from_f64(bound * (2.0 * rng.uniform() - 1.0));
-            let values: Vec<T> = (0..count).map(draw).collect();
-            model.params.set(name, &values)?;
-        }
+        model.params.fill(|| T::from_f64(bound * (2.0 * rng.uniform() - 1.0)));
         Ok(model)
     }
 
@@ -181,7 +176,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
         if features.len() != expected {
             return Err(Error::Length { what: "features".into(), expected, found: features.len() });
         }
-        let mut outputs = vec![T::ZERO; rows * self.output_size()];
+        let mut outputs = zeros(rows.saturating_mul(self.output_size()))?;
         Predictor::new(self)?.predict_sequences_into(features, offsets, &mut outputs)?;
         Ok(outputs)
     }

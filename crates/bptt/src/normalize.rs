@@ -70,7 +70,7 @@ impl Normalizer {
     ///
     /// # Errors
     /// [`Error::ZeroSize`] for no columns, [`Error::Length`] where the values are not whole rows,
-    /// [`Error::Empty`], [`Error::Setting`] where a value is not finite or a column's range overflows `f64`.
+    /// [`Error::Empty`], [`Error::Unscalable`] where a value is not finite or a column's range overflows `f64`.
     pub fn fit<T: Float>(kind: Normalization, values: &[T], columns: usize) -> Result<Self> {
         check_rows(values.len(), columns)?;
         let identity = Self { kind, offset: vec![0.0; columns], scale: vec![1.0; columns] };
@@ -133,10 +133,10 @@ impl Normalizer {
     /// Normalises `values (rows, columns)`.
     ///
     /// # Errors
-    /// [`Error::Length`] where the values are not whole rows; [`Error::Setting`] where a value or its result
+    /// [`Error::Length`] where the values are not whole rows; [`Error::Unscalable`] where a value or its result
     /// is not finite in the element type (the values before it are then already normalised).
     pub fn apply_in_place<T: Float>(&self, values: &mut [T]) -> Result<()> {
-        self.change("value to normalise", values, |x, offset, scale| (x - offset) / scale)
+        self.change(values, |x, offset, scale| (x - offset) / scale)
     }
 
     /// Takes `values (rows, columns)` back to the range they had before normalising.
@@ -144,15 +144,10 @@ impl Normalizer {
     /// # Errors
     /// As for [`Normalizer::apply_in_place`].
     pub fn undo_in_place<T: Float>(&self, values: &mut [T]) -> Result<()> {
-        self.change("normalised value", values, |x, offset, scale| x * scale + offset)
+        self.change(values, |x, offset, scale| x * scale + offset)
     }
 
-    fn change<T: Float>(
-        &self,
-        name: &'static str,
-        values: &mut [T],
-        f: impl Fn(f64, f64, f64) -> f64,
-    ) -> Result<()> {
+    fn change<T: Float>(&self, values: &mut [T], f: impl Fn(f64, f64, f64) -> f64) -> Result<()> {
         check_rows(values.len(), self.columns())?;
         for (row, values) in values.chunks_exact_mut(self.columns()).enumerate() {
             let pairs = self.offset.iter().zip(&self.scale);
@@ -160,7 +155,8 @@ impl Normalizer {
                 let changed = T::from_f64(f(value.to_f64(), offset, scale));
                 if !changed.is_finite() {
                     let expected = "a finite number before and after";
-                    return Err(not_a_number(name, expected, value.to_f64(), row, column));
+                    let found = value.to_f64().to_string();
+                    return Err(Error::Unscalable { column, row: Some(row), expected, found });
                 }
                 *value = changed;
             }
@@ -200,14 +196,6 @@ fn check_rows(len: usize, columns: usize) -> Result<()> {
     Ok(())
 }
 
-fn not_a_number(name: &'static str, expected: &'static str, value: f64, row: usize, column: usize) -> Error {
-    Error::Setting {
-        name,
-        expected,
-        found: format!("{value} in row {row}, column {column} (counted from 0)"),
-    }
-}
-
 /// Minimum and maximum of every column; their difference is finite.
 fn ranges<T: Float>(values: &[T], columns: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     let (mut min, mut max) = (vec![f64::INFINITY; columns], vec![f64::NEG_INFINITY; columns]);
@@ -215,7 +203,8 @@ fn ranges<T: Float>(values: &[T], columns: usize) -> Result<(Vec<f64>, Vec<f64>)
         for (column, value) in values.iter().enumerate() {
             let x = value.to_f64();
             if !x.is_finite() {
-                return Err(not_a_number("value to normalise", "a finite number", x, row, column));
+                let (expected, found) = ("a finite number", x.to_string());
+                return Err(Error::Unscalable { column, row: Some(row), expected, found });
             }
             min[column] = min[column].min(x);
             max[column] = max[column].max(x);
@@ -223,9 +212,8 @@ fn ranges<T: Float>(values: &[T], columns: usize) -> Result<(Vec<f64>, Vec<f64>)
     }
     for (column, (min, max)) in min.iter().zip(&max).enumerate() {
         if !(max - min).is_finite() {
-            let found = format!("column {column} (counted from 0) from {min:e} to {max:e}");
-            let expected = "columns whose range is below 1.8e308";
-            return Err(Error::Setting { name: "values to normalise", expected, found });
+            let (expected, found) = ("a range below 1.8e308", format!("{min:e} to {max:e}"));
+            return Err(Error::Unscalable { column, row: None, expected, found });
         }
     }
     Ok((min, max))
@@ -364,11 +352,11 @@ mod tests {
     fn ranges_and_results_beyond_the_type_are_errors() {
         for kind in [Normalization::MinMax, Normalization::ZScore] {
             let error = Normalizer::fit(kind, &[-1e308, 1e308], 1).unwrap_err();
-            assert!(matches!(error, Error::Setting { name: "values to normalise", .. }), "{error}");
+            assert!(matches!(error, Error::Unscalable { column: 0, row: None, .. }), "{error}");
         }
         let tiny = Normalizer::from_parts(Normalization::ZScore, vec![0.0], vec![1e-300]).unwrap();
-        let error = tiny.apply_in_place(&mut [0.0f32, 1.0]).unwrap_err().to_string();
-        assert!(error.ends_with("found 1 in row 1, column 0 (counted from 0)"), "{error}");
+        let error = tiny.apply_in_place(&mut [0.0f32, 1.0]).unwrap_err();
+        assert!(matches!(error, Error::Unscalable { column: 0, row: Some(1), .. }), "{error}");
         assert!(tiny.apply_in_place(&mut [1.0f64]).is_ok());
         assert!(tiny.apply_in_place(&mut [f64::NAN]).is_err());
     }
@@ -381,7 +369,7 @@ mod tests {
         assert!(matches!(fit(&[], 2), Error::Empty { .. }));
         assert!(matches!(fit(&[1.0; 3], 2), Error::Length { expected: 2, found: 3, .. }));
         for bad in [f64::NAN, f64::INFINITY] {
-            assert!(matches!(fit(&[1.0, bad], 1), Error::Setting { .. }));
+            assert!(matches!(fit(&[1.0, bad], 1), Error::Unscalable { row: Some(1), .. }));
         }
         let parts = |kind, offset: &[f64], scale: &[f64]| {
             Normalizer::from_parts(kind, offset.to_vec(), scale.to_vec()).unwrap_err()

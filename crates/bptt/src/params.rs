@@ -120,6 +120,15 @@ impl<T: Float> Params<T> {
         Ok(())
     }
 
+    /// Sets every parameter, in storage order and each row-major in PyTorch's shape, to what `draw` returns.
+    pub(crate) fn fill(&mut self, mut draw: impl FnMut() -> T) {
+        for entry in &self.entries {
+            for index in entry.indices() {
+                self.flat[index] = draw();
+            }
+        }
+    }
+
     /// The flat buffer, padding included; the padding is zero and must stay so.
     pub fn flat(&self) -> &[T] {
         &self.flat

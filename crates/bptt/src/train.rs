@@ -100,6 +100,12 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     /// As [`Trainer::new`].
     pub fn with_level(model: Model<I, H, O, T>, config: TrainConfig, level: Level) -> Result<Self> {
         config.check()?;
+        let rate = T::from_f64(config.learning_rate);
+        if !(rate > T::ZERO && rate.is_finite()) {
+            let (expected, found) =
+                ("a positive number of the model's type", config.learning_rate.to_string());
+            return Err(Error::Setting { name: "learning_rate", expected, found });
+        }
         let workspace = Workspace::new(model.layout, 0)?;
         let gradient = if config.batch_size > 1 { Some(model.params.zeros_like()?) } else { None };
         let rng = Rng::new(config.shuffle.unwrap_or(0));

@@ -5,24 +5,24 @@ use std::io::{self, BufWriter, Write};
 use serde_json::json;
 
 use crate::args::{EvaluateArgs, Task};
-use crate::data::Part;
+use crate::data::{self, Part};
 use crate::failure::Failure;
 use crate::model::{Measure, Saved};
 use crate::report::{count, scores_json, write_scores};
 use crate::settings::check_threshold;
-use crate::table::{self, LabelUse};
+use crate::table::{LabelUse, Table};
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let saved = Saved::read(&args.model)?;
     let threshold = args.threshold.unwrap_or(saved.threshold);
     check_threshold(threshold)?;
-    let table = table::read(&args.data, &saved.request(), LabelUse::Required).map_err(Failure::input)?;
-    let part = Part::whole(&table);
+    let source = data::load(Some(&args.data), &saved.request(), LabelUse::Required)?;
+    let (table, part) = (&source.table, Part::whole(&source.table));
     if saved.task == Task::Binary {
-        check_binary(&args.data.display().to_string(), &table)?;
+        check_binary(&source.name, table)?;
     }
-    let predictions = saved.predict(&part.inputs, &part.offsets)?;
+    let predictions = saved.predict(&source, &part)?;
     let (task, naive) = (saved.task, saved.naive());
     let measure = Measure { task, threshold, columns: &table.columns, naive };
     let measured = [measure.part("data", &part, &predictions)?];
@@ -45,7 +45,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
 }
 
 /// Refuses labels other than 0 and 1, by line and column.
-pub fn check_binary(file: &str, table: &table::Table) -> Result<(), Failure> {
+pub fn check_binary(file: &str, table: &Table) -> Result<(), Failure> {
     let labels = table.columns.labels.len();
     let Some(at) = table.labels.iter().position(|label| *label != 0.0 && *label != 1.0) else {
         return Ok(());

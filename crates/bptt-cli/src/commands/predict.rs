@@ -5,11 +5,12 @@ use std::io::{self, BufWriter, Write};
 use bptt::file::AnyModel;
 
 use crate::args::{PredictArgs, Task};
+use crate::data::{self, Part};
 use crate::failure::Failure;
 use crate::model::Saved;
 use crate::output::Output;
 use crate::settings::check_threshold;
-use crate::table::{self, LabelUse, Table};
+use crate::table::{LabelUse, Table};
 
 /// Runs the command.
 pub fn run(args: &PredictArgs) -> Result<(), Failure> {
@@ -20,10 +21,9 @@ pub fn run(args: &PredictArgs) -> Result<(), Failure> {
         Some(path) => Some(Output::check(path, &[&args.model, &args.data])?),
         None => None,
     };
-    let table = table::read(&args.data, &saved.request(), LabelUse::Ignored).map_err(Failure::input)?;
-    let predictions = saved.predict(&table.inputs, &table.offsets)?;
-    check_finite(&table, &predictions, args)?;
-    let write = |out: &mut dyn Write| write_rows(out, &saved, &table, &predictions, threshold);
+    let source = data::load(Some(&args.data), &saved.request(), LabelUse::Ignored)?;
+    let predictions = saved.predict(&source, &Part::whole(&source.table))?;
+    let write = |out: &mut dyn Write| write_rows(out, &saved, &source.table, &predictions, threshold);
     match output {
         Some(output) => output.write(write),
         None => {
@@ -32,18 +32,6 @@ pub fn run(args: &PredictArgs) -> Result<(), Failure> {
             Ok(out.flush()?)
         }
     }
-}
-
-/// Inputs far beyond the training's can overflow; say which row instead of writing NaN.
-fn check_finite(table: &Table, predictions: &[f64], args: &PredictArgs) -> Result<(), Failure> {
-    let Some(at) = predictions.iter().position(|value| !value.is_finite()) else { return Ok(()) };
-    let outputs = predictions.len() / table.rows;
-    let (line, shown) = (table.line(at / outputs), args.data.display());
-    let message = format!(
-        "{shown}, line {line}: expected inputs in a range that the model can compute with, found ones whose \
-         prediction is not finite"
-    );
-    Err(Failure::input(message))
 }
 
 /// Name, time, one prediction per label column, and for binary tasks one class each.
@@ -74,9 +62,8 @@ fn write_rows(
         csv.write_field(table.name(sequence)).map_err(into_io)?;
         csv.write_field(&*table.time(sequence, row)).map_err(into_io)?;
         let values = &predictions[row * labels.len()..(row + 1) * labels.len()];
-        for value in values {
-            // A single-precision network has no more digits than these.
-            let text = if single { (*value as f32).to_string() } else { value.to_string() };
+        for (value, scale) in values.iter().zip(saved.scaling.labels.scale()) {
+            let text = if single { single_precision(*value, *scale) } else { value.to_string() };
             csv.write_field(text).map_err(into_io)?;
         }
         for value in values.iter().filter(|_| binary) {
@@ -85,6 +72,16 @@ fn write_rows(
         csv.write_record(None::<&[u8]>).map_err(into_io)?;
     }
     csv.flush()
+}
+
+/// The digits that a single-precision output has after scaling: to a hundredth of a millionth of `scale`.
+fn single_precision(value: f64, scale: f64) -> String {
+    if scale == 1.0 && value == f64::from(value as f32) {
+        return (value as f32).to_string();
+    }
+    let decimals = (8.0 - scale.log10().floor()).clamp(0.0, 300.0) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// csv's own conversion hides the kind of an error, and a closed pipe is told by its kind.

@@ -29,20 +29,28 @@ pub fn run(args: Box<TrainArgs>) -> Result<(), Failure> {
     let outcome = plan.run()?;
     let bytes = plan.model_file(&outcome).to_bytes().map_err(Failure::input)?;
     output.write(|writer| writer.write_all(&bytes))?;
+    let reported = report(&plan, &outcome, json);
+    let saved = plan.settings.out.display();
+    if outcome.interrupted {
+        let message = format!("interrupted after epoch {}; the model is saved in {saved}", outcome.epochs);
+        return Err(Failure::Interrupted(message));
+    }
+    match reported {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::input(format!("standard output: {error}; the model is saved in {saved}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn report(plan: &Plan, outcome: &Outcome, json: bool) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
-        writeln!(out, "{}", plan.json(&outcome))?;
+        writeln!(out, "{}", plan.json(outcome))?;
     } else {
-        plan.write_report(&mut out, &outcome)?;
+        plan.write_report(&mut out, outcome)?;
     }
-    out.flush()?;
-    if outcome.interrupted {
-        let (epochs, out) = (outcome.epochs, plan.settings.out.display());
-        return Err(Failure::Interrupted(format!(
-            "interrupted after epoch {epochs}; the model is saved in {out}"
-        )));
-    }
-    Ok(())
+    out.flush()
 }
 
 impl Plan {

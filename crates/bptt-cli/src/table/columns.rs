@@ -16,6 +16,8 @@ pub struct ColumnRequest {
     pub sequence: Option<String>,
     /// The column that orders a sequence's rows; by convention `t`, and if there is none the file's order.
     pub time: Option<String>,
+    /// No time column, even if there is a `t`: the rows are in the file's order. Not with `time`.
+    pub file_order: bool,
     /// The input columns; by convention all whose name starts with `x`.
     pub inputs: Option<Vec<String>>,
     /// The label columns; by convention all whose name starts with `y`.
@@ -50,13 +52,17 @@ pub struct Columns {
 }
 
 impl From<Columns> for ColumnRequest {
-    /// Asks for the same columns of another file.
-    ///
-    /// Where there was no time column the other file is read by convention, that is, in the order of its
-    /// `t` if it has one.
+    /// Asks for the same columns of another file; where there was no time column, for that file's order.
     fn from(columns: Columns) -> Self {
         let Columns { sequence, time, inputs, labels, window } = columns;
-        Self { sequence, time, inputs: Some(inputs), labels: Some(labels), window }
+        Self {
+            sequence,
+            file_order: time.is_none(),
+            time,
+            inputs: Some(inputs),
+            labels: Some(labels),
+            window,
+        }
     }
 }
 
@@ -85,6 +91,12 @@ pub(super) fn resolve(
         (Some(_), Some(_)) => return Err(TableError::WindowAndSequence),
         _ => {}
     }
+    if let [only] = &header.names[..] {
+        let separators = [('\t', "tabs"), (';', "semicolons")];
+        if let Some((_, found)) = separators.into_iter().find(|(separator, _)| only.contains(*separator)) {
+            return Err(TableError::Separator { file: header.file.clone(), line: header.line, found });
+        }
+    }
     let mut roles = Roles::new(header);
 
     // What was named comes first, so that no convention takes a named column for something else.
@@ -104,7 +116,7 @@ pub(super) fn resolve(
             return Err(header.missing(Role::Sequence, "name", advice));
         }
     }
-    if time.is_none() {
+    if time.is_none() && !request.file_order {
         time = roles.conventional(Role::Time, "t")?;
     }
     let inputs = inputs.map_or_else(|| roles.prefixed(Role::Input, 'x'), Ok)?;

@@ -47,6 +47,18 @@ pub enum TableError {
         /// What the CSV reader said. Not a `source`, because the message already has it.
         cause: csv::Error,
     },
+    /// The header is one field that holds tabs or semicolons.
+    #[error(
+        "{file}, line {line}: expected columns separated by commas, found a line with {found} and no comma"
+    )]
+    Separator {
+        /// The file.
+        file: String,
+        /// The header's line.
+        line: u64,
+        /// `tabs` or `semicolons`.
+        found: &'static str,
+    },
     /// A column name is not UTF-8.
     #[error(
         "{file}, line {line}: expected column names in UTF-8, found the byte {byte:#04x} in column {position}"

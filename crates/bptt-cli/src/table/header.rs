@@ -104,8 +104,8 @@ impl Header {
         if name.len() > COMPARED {
             return None;
         }
-        // One letter in three may differ; of names as short as `x1` or `t` any other would be as close.
-        let most = lower.chars().count() / 3;
+        // Half of the letters may differ; a name further away would not help.
+        let most = lower.chars().count().div_ceil(2);
         self.names
             .iter()
             .filter(|other| other.len() <= COMPARED)
@@ -173,7 +173,7 @@ mod tests {
         );
         assert!(message("sequence", "").ends_with("; did you mean `seqence`?"));
         assert!(message("Amuont", "").ends_with("; did you mean `amount`?"));
-        assert!(message("y1", "").ends_with("and 1 more"));
+        assert!(message("y1", "").ends_with("; did you mean `x1`?"));
         assert!(message("t", "").ends_with("and 1 more"));
         assert!(message(&"x".repeat(1000), "").ends_with("and 1 more"));
     }

@@ -13,7 +13,7 @@ pub struct Regression {
     /// Root of the mean squared error, `√(Σ(p − y)² / n)`; scikit-learn's `root_mean_squared_error`.
     pub rmse: f64,
     /// Mean absolute percentage error as a fraction (0.05 is 5 %): the mean of `|p − y| / |y|` over the rows
-    /// whose label is not 0; `None` if every label is 0.
+    /// whose label is not 0; `None` if every label is 0, or one so close to it that the mean overflows.
     ///
     /// On those rows it is scikit-learn's `mean_absolute_percentage_error`. For a label of 0 scikit-learn
     /// divides by 2.2e-16 instead, which makes the mean meaningless.
@@ -32,6 +32,9 @@ pub struct Regression {
     pub within_10: f64,
 }
 
+/// Above this, values are scaled before they are squared.
+const LARGE: f64 = 1e140;
+
 impl Regression {
     /// Compares `predictions` with `labels`, row by row.
     ///
@@ -42,6 +45,11 @@ impl Regression {
     /// metric does not fit in an `f64`.
     pub fn new<T: Float>(predictions: &[T], labels: &[T]) -> Result<Self> {
         check(predictions, labels, "prediction")?;
+        let largest =
+            predictions.iter().chain(labels).fold(0.0, |most, value| value.to_f64().abs().max(most));
+        if largest > LARGE {
+            return Self::of_large(predictions, labels);
+        }
         let count = labels.len();
         let (mut absolute, mut squared, mut relative) = (Sum::default(), Sum::default(), Sum::default());
         let (mut nonzero, mut within_5, mut within_10) = (0, 0, 0);
@@ -61,12 +69,20 @@ impl Regression {
             count,
             mae: absolute.value() / count as f64,
             rmse: (squared.value() / count as f64).sqrt(),
-            mape: (nonzero > 0).then(|| relative.value() / nonzero as f64),
+            mape: (nonzero > 0).then(|| relative.value() / nonzero as f64).filter(|mape| mape.is_finite()),
             r2: r2(squared.value(), absolute.value() == 0.0, labels),
             within_5: ratio(within_5, count),
             within_10: ratio(within_10, count),
         };
         metrics.representable()
+    }
+
+    /// The metrics of values whose squares overflow: those of the values divided by 2⁶⁰⁰, which rounds nothing.
+    fn of_large<T: Float>(predictions: &[T], labels: &[T]) -> Result<Self> {
+        let unit = 2f64.powi(600);
+        let small = |values: &[T]| values.iter().map(|value| value.to_f64() / unit).collect::<Vec<_>>();
+        let metrics = Self::new(&small(predictions), &small(labels))?;
+        Self { mae: metrics.mae * unit, rmse: metrics.rmse * unit, ..metrics }.representable()
     }
 
     /// `self`, if no intermediate value overflowed.
@@ -181,9 +197,10 @@ mod tests {
         let overflow =
             |predictions: &[f64], labels: &[f64]| Regression::new(predictions, labels).unwrap_err();
         assert!(matches!(overflow(&[f64::MAX], &[-f64::MAX]), Error::Setting { name: "mae", .. }));
-        assert!(matches!(overflow(&[1e200], &[0.0]), Error::Setting { name: "rmse", .. }));
-        assert!(matches!(overflow(&[1.0], &[5e-324]), Error::Setting { name: "mape", .. }));
-        assert!(matches!(overflow(&[1.0, 1.0], &[1.0, 1e200]), Error::Setting { .. }));
+        assert_eq!(Regression::new(&[1.0], &[5e-324]).unwrap().mape, None);
+        let large = Regression::new(&[1e200, 3e200], &[2e200, 2e200]).unwrap();
+        assert!((large.rmse / 1e200 - 1.0).abs() < 1e-15 && (large.mae / 1e200 - 1.0).abs() < 1e-15);
+        assert_eq!((large.mape, large.within_5), (Some(0.5), 0.0));
         // No pair of f32 is too large.
         assert!(Regression::new(&[f32::MAX, 1.0], &[f32::MIN, 1e-45]).is_ok());
     }
