@@ -4,10 +4,11 @@
 //! |---|---|
 //! | 0 | success; also when the reader of standard output went away (`bptt predict … \| head -1`) |
 //! | 1 | the training diverged: the loss became NaN or infinite; nothing was saved |
-//! | 2 | bad input: arguments, settings, data, a model file, or a place that cannot be written. No file is created or
-//!       changed; only where the report of a training cannot be printed, the model is saved already, and the message
-//!       says where |
+//! | 2 | bad input: arguments, settings, data, a model file, or a place that cannot be written; no file is created or changed |
 //! | 130 | interrupted with Ctrl-C; the model was saved after the epoch that was running |
+//!
+//! One exception to the third line: where the report of a training cannot be printed, the model is saved already, and
+//! the message says where.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
