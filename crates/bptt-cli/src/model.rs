@@ -61,8 +61,12 @@ impl Saved {
     /// Predictions (rows, labels) on the labels' original scale, all finite.
     pub fn predict(&self, source: &Source, part: &Part) -> Result<Vec<f64>, Failure> {
         let predictions = match &self.file.model {
-            AnyModel::F32(model) => predict(model, &self.scaling, source, part),
-            AnyModel::F64(model) => predict(model, &self.scaling, source, part),
+            AnyModel::F32(model) => {
+                predict(model, &self.scaling, &self.scaling.features(source, part)?, &part.offsets)
+            }
+            AnyModel::F64(model) => {
+                predict(model, &self.scaling, &self.scaling.features(source, part)?, &part.offsets)
+            }
         }?;
         // Inputs far beyond the training's can overflow; say where instead of going on with NaN.
         match predictions.iter().position(|value| !value.is_finite()) {
@@ -90,15 +94,14 @@ fn columns(metadata: &Metadata) -> Columns {
     }
 }
 
-/// Predictions (rows, labels) on the labels' original scale; not finite where the network overflowed.
+/// Predictions (rows, labels) on the labels' original scale from scaled features; not finite where the network overflowed.
 pub fn predict<T: Float>(
     model: &DynRnn<T>,
     scaling: &Scaling,
-    source: &Source,
-    part: &Part,
+    features: &[T],
+    offsets: &[usize],
 ) -> Result<Vec<f64>, Failure> {
-    let features = scaling.features::<T>(source, part)?;
-    let outputs = model.predict_sequences(&features, &part.offsets).map_err(Failure::input)?;
+    let outputs = model.predict_sequences(features, offsets).map_err(Failure::input)?;
     Ok(scaling.predictions(&outputs))
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bptt::file::AnyModel;
-use bptt::{DynRnn, Error, Float, Normalization, Normalizer, Trainer};
+use bptt::{Dataset, DynRnn, Error, Float, Normalization, Normalizer, Trainer};
 
 use crate::args::{Dtype, Task};
 use crate::commands::evaluate::check_binary;
@@ -91,9 +91,8 @@ impl Plan {
     fn train_as<T: Float>(&self, wrap: fn(DynRnn<T>) -> AnyModel) -> Result<Outcome, Failure> {
         let Self { settings, source, train, test, scaling, .. } = self;
         let columns = &source.table.columns;
-        let dataset = scaling.dataset::<T>(source, train)?;
-        // Found now and not after the training, when a held-out value cannot be represented.
-        scaling.dataset::<T>(source, test)?;
+        let train_set = scaling.dataset::<T>(source, train)?;
+        let test_set = scaling.dataset::<T>(source, test)?;
         let (input_size, output_size) = (columns.inputs.len(), columns.labels.len());
         let model = DynRnn::<T>::new(
             input_size,
@@ -108,10 +107,10 @@ impl Plan {
         let mut progress = Progress::new(settings.epochs);
         let (mut first_loss, mut failed) = (None, None);
         let started = Instant::now();
-        let last = trainer.fit(&dataset, settings.epochs, |stats, model| {
+        let last = trainer.fit(&train_set, settings.epochs, |stats, model| {
             first_loss.get_or_insert(stats.loss);
             let due = settings.eval_every > 0 && stats.epoch.is_multiple_of(settings.eval_every);
-            let score = if due { self.headline(model) } else { Ok(None) };
+            let score = if due { self.headline(model, &test_set) } else { Ok(None) };
             match score {
                 Ok(score) => progress.epoch(stats.epoch, stats.loss, score),
                 Err(error) => failed = Some(error),
@@ -127,7 +126,7 @@ impl Plan {
         let last = last.map_err(diverged)?;
         let (epochs, last_loss) = last.map_or((0, f64::NAN), |stats| (stats.epoch, stats.loss));
         let model = trainer.into_model();
-        let measured = self.measure(&model)?;
+        let measured = self.measure(&model, [&train_set, &test_set])?;
         let interrupted = interrupt.load(Ordering::Relaxed) && epochs < settings.epochs;
         let first_loss = first_loss.unwrap_or(last_loss);
         Ok(Outcome { model: wrap(model), epochs, first_loss, last_loss, seconds, interrupted, measured })
@@ -139,11 +138,11 @@ impl Plan {
     }
 
     /// The held-out part's score for a progress line; empty where nothing is held out.
-    fn headline<T: Float>(&self, model: &DynRnn<T>) -> Result<Option<String>, Failure> {
-        if self.test.rows() == 0 {
+    fn headline<T: Float>(&self, model: &DynRnn<T>, test: &Dataset<T>) -> Result<Option<String>, Failure> {
+        if test.is_empty() {
             return Ok(Some(String::new()));
         }
-        let predictions = predict(model, &self.scaling, &self.source, &self.test)?;
+        let predictions = predict(model, &self.scaling, test.features(), test.offsets())?;
         if predictions.iter().any(|value| !value.is_finite()) {
             return Ok(Some("test not finite".into()));
         }
@@ -151,11 +150,11 @@ impl Plan {
         Ok(Some(format!("test {}", measured.scores[0].headline())))
     }
 
-    fn measure<T: Float>(&self, model: &DynRnn<T>) -> Result<Vec<Measured>, Failure> {
+    fn measure<T: Float>(&self, model: &DynRnn<T>, sets: [&Dataset<T>; 2]) -> Result<Vec<Measured>, Failure> {
         let mut measured = Vec::new();
-        for (name, part) in [("train", &self.train), ("test", &self.test)] {
-            if part.rows() > 0 {
-                let predictions = predict(model, &self.scaling, &self.source, part)?;
+        for ((name, part), set) in [("train", &self.train), ("test", &self.test)].into_iter().zip(sets) {
+            if !set.is_empty() {
+                let predictions = predict(model, &self.scaling, set.features(), set.offsets())?;
                 if predictions.iter().any(|value| !value.is_finite()) {
                     let message = format!(
                         "the model's predictions on the {name} part are not finite; nothing was saved"

@@ -1,8 +1,9 @@
 //! From a model with run-time facts (level, activation, sizes) to one compiled body.
 //!
 //! [`launch`] resolves level and sizes once and then runs a [`Job`] whose every branch on them has been decided at
-//! compile time. (The activation stays a value: one predictable branch a row, and a third of the bodies to compile.) A model with compile-time sizes gets a body of its own, compiled where it is used. Models with
-//! run-time sizes share the bodies of [`Compiled`], which are compiled once, with this crate.
+//! compile time. A model with compile-time sizes gets a body of its own, compiled where it is used. Models with run-time
+//! sizes share the bodies of [`Compiled`], which are compiled once, with this crate. The activation stays a value: one
+//! predictable branch a row costs less than three times the bodies.
 
 use super::activation::Activation;
 use super::level::{Isa, Kernel, Level};

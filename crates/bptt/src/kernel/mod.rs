@@ -1,10 +1,11 @@
-//! The kernels: what runs while a network trains. Safe Rust, written once for every size, type and level.
+//! The kernels: what runs while a network trains. Written once for every size, type and level, in
+//! safe Rust but for entering a level ([`level`]) and the intrinsics ([`vector`] and its x86 form).
 //!
 //! | kernel | what it does | where it works |
 //! |---|---|---|
 //! | [`affine`] | `out[m, n] += Σ_k a[m, k]·w[k, n]` | projections, recurrent step, backward sweep |
 //! | [`outer`] | `w[k, n] += Σ_m a[m, k]·d[m, n]` | weight gradients |
-//! | [`dot`] | `out[m, n] += Σ_k a[m, k]·w[n, k]` | readout |
+//! | [`dot`] | `out[m, n] = bias[n] + Σ_k a[m, k]·w[n, k]` | readout |
 //! | [`activation`] | `h = f(a)` and `f'` from `h` | recurrent step, backward sweep |
 //!
 //! Matrices are flat slices. Rows that hold hidden units are padded with zeros to whole cache lines, so that a
