@@ -1,34 +1,47 @@
-//! The training loops that run inside one level: [`SgdEpoch`] and [`BatchGradient`].
+//! The training loops that run inside one level: [`SgdOne`], [`SgdMany`] and [`BatchGradient`].
 
 use crate::Float;
-use crate::cell::{Layout, elman};
+use crate::abreast;
+use crate::cell::Layout;
+use crate::cell::elman::Elman;
 use crate::dim::Dim;
+use crate::gradient::{Gradient, Target};
+use crate::group::{Group, sort_by_length};
 use crate::kernel::activation::Activation;
-use crate::kernel::dispatch::{Job, Place};
+use crate::kernel::dispatch::{Bound, Job, Place};
 use crate::kernel::level::Isa;
-use crate::loss::{Reduction, squared_error};
+use crate::kernel::tile::Matrix;
+use crate::loss::Reduction;
 use crate::optim::sgd;
 use crate::readout;
-use crate::workspace::Workspace;
+use crate::workspace::{Scratch, Workspace};
 
-/// One epoch of plain SGD over the sequences `order`, `batch_size` at a time.
+/// One epoch of plain SGD over the sequences `order`. As a job it is a [`SgdOne`] or a [`SgdMany`].
 ///
 /// Returns the sum of squared errors, or the number (from 1) of the batch whose loss was not finite.
-pub struct SgdEpoch<'a, T> {
+pub struct Sgd<'a, T> {
     pub flat: &'a mut [T],
-    /// Where a batch's gradient is summed. Without it (`batch_size` 1) it goes straight into the weights.
-    pub gradient: Option<&'a mut [T]>,
     pub workspace: &'a mut Workspace<T>,
     pub features: &'a [T],
     pub labels: &'a [T],
     pub offsets: &'a [usize],
-    pub order: &'a [usize],
+    /// The order of the sequences; within a batch it may change.
+    pub order: &'a mut [usize],
+    /// Where a batch's gradient is summed. Without it (`batch_size` 1) it goes straight into the weights.
+    pub gradient: Option<&'a mut [T]>,
     pub batch_size: usize,
     pub learning_rate: T,
     pub reduction: Reduction,
 }
 
-impl<T: Float> Job for SgdEpoch<'_, T> {
+/// An update after each sequence.
+pub struct SgdOne<'a, T>(pub Sgd<'a, T>);
+
+/// An update after each batch.
+pub struct SgdMany<'a, T>(pub Sgd<'a, T>);
+
+impl<T: Float> Job for SgdOne<'_, T> {
+    type Element = T;
     type Output = Result<f64, usize>;
 
     #[inline(always)]
@@ -37,43 +50,47 @@ impl<T: Float> Job for SgdEpoch<'_, T> {
         activation: Activation,
         layout: Layout<I, H, O>,
     ) -> Result<f64, usize> {
-        let Self { flat, mut gradient, workspace, offsets, order, learning_rate, reduction, .. } = self;
-        let rows = |s: usize| offsets[s]..offsets[s + 1];
-        let mut epoch_error = 0.0;
-        for (number, batch) in order.chunks(self.batch_size).enumerate() {
-            workspace.refresh(layout, flat);
-            let elements = batch.iter().map(|&s| rows(s).len()).sum::<usize>() * layout.output.size();
-            let scale = T::from_f64(2.0 * reduction.weight(elements));
-            if let Some(gradient) = gradient.as_deref_mut() {
-                gradient.fill(T::ZERO);
-            }
-            let mut batch_error = 0.0;
-            for &s in batch {
-                let pass = Pass::over(layout, self.features, self.labels, rows(s));
-                // The backward pass is linear in d_output: scaled by −learning_rate, it yields the update itself.
-                let scale = if gradient.is_some() { scale } else { -learning_rate * scale };
-                batch_error += pass.forward::<S, _, _, _>(activation, layout, flat, workspace, scale);
-                if !f64::is_finite(batch_error) {
-                    return Err(number + 1);
-                }
-                pass.backward::<S, _, _, _>(activation, layout, flat, workspace);
-                let target = gradient.as_deref_mut().unwrap_or(flat);
-                pass.gradients_acc::<S, _, _, _>(layout, workspace, target);
-            }
-            if let Some(gradient) = gradient.as_deref() {
-                sgd::<T, S>(flat, gradient, learning_rate);
-            }
-            epoch_error += batch_error;
+        let cell = Elman::<T, S, I, H, O>::new(activation, layout);
+        if !cell.fits_registers() {
+            // Limited by arithmetic: a size that is known gains nothing.
+            return S::call(Bound { activation, layout: layout.erased(), job: SgdMany(self.0) });
         }
-        Ok(epoch_error)
+        let Sgd { flat, workspace, features, labels, offsets, order, learning_rate, reduction, .. } = self.0;
+        let pass = Pass { activation, layout, features, labels, offsets };
+        let mut scratch = workspace.scratch();
+        scratch.refresh(layout, flat);
+        pass.sgd_one_by_one(&cell, flat, &mut scratch, order, (learning_rate, reduction))
     }
 
     fn run_compiled(self, place: Place) -> Result<f64, usize> {
-        T::sgd_epoch(self, place)
+        T::sgd_one(self, place)
     }
 }
 
-/// The gradient of one batch: all sequences. Returns the sum of squared errors.
+impl<T: Float> Job for SgdMany<'_, T> {
+    type Element = T;
+    type Output = Result<f64, usize>;
+
+    #[inline(always)]
+    fn run<S: Isa, I: Dim, H: Dim, O: Dim>(
+        self,
+        activation: Activation,
+        layout: Layout<I, H, O>,
+    ) -> Result<f64, usize> {
+        let Sgd { flat, gradient, workspace, features, labels, offsets, order, .. } = self.0;
+        let pass = Pass { activation, layout, features, labels, offsets };
+        let mut scratch = workspace.scratch();
+        scratch.refresh(layout, flat);
+        let (rate, reduction) = (self.0.learning_rate, self.0.reduction);
+        pass.sgd_by_batches::<S>(flat, gradient, &mut scratch, (order, self.0.batch_size), (rate, reduction))
+    }
+
+    fn run_compiled(self, place: Place) -> Result<f64, usize> {
+        T::sgd_many(self, place)
+    }
+}
+
+/// The gradient of one batch: the sequences `members`. Returns the sum of squared errors.
 pub struct BatchGradient<'a, T> {
     pub flat: &'a [T],
     pub gradient: &'a mut [T],
@@ -81,26 +98,24 @@ pub struct BatchGradient<'a, T> {
     pub features: &'a [T],
     pub labels: &'a [T],
     pub offsets: &'a [usize],
+    /// The order of the sequences; it may change.
+    pub members: &'a mut [usize],
     pub reduction: Reduction,
 }
 
 impl<T: Float> Job for BatchGradient<'_, T> {
+    type Element = T;
     type Output = f64;
 
     #[inline(always)]
     fn run<S: Isa, I: Dim, H: Dim, O: Dim>(self, activation: Activation, layout: Layout<I, H, O>) -> f64 {
-        let Self { flat, gradient, workspace, offsets, .. } = self;
-        workspace.refresh(layout, flat);
-        let elements = offsets[offsets.len() - 1] * layout.output.size();
-        let scale = T::from_f64(2.0 * self.reduction.weight(elements));
-        let mut error = 0.0;
-        for pair in offsets.windows(2) {
-            let pass = Pass::over(layout, self.features, self.labels, pair[0]..pair[1]);
-            error += pass.forward::<S, _, _, _>(activation, layout, flat, workspace, scale);
-            pass.backward::<S, _, _, _>(activation, layout, flat, workspace);
-            pass.gradients_acc::<S, _, _, _>(layout, workspace, gradient);
-        }
-        error
+        let Self { flat, gradient, workspace, features, labels, offsets, members, reduction } = self;
+        let pass = Pass { activation, layout, features, labels, offsets };
+        let mut scratch = workspace.scratch();
+        scratch.refresh(layout, flat);
+        let scale = pass.scale(members, reduction);
+        sort_by_length(members, offsets);
+        pass.batch_acc::<S>(Target::Buffer { flat, gradient }, &mut scratch, members, scale)
     }
 
     fn run_compiled(self, place: Place) -> f64 {
@@ -108,90 +123,162 @@ impl<T: Float> Job for BatchGradient<'_, T> {
     }
 }
 
-/// Forward and backward over one sequence of T timesteps.
-struct Pass<'a, T> {
-    /// (T, I)
-    x: &'a [T],
-    /// (T, O)
+/// Forward and backward over the sequences of a dataset.
+struct Pass<'a, T, I, H, O> {
+    activation: Activation,
+    layout: Layout<I, H, O>,
+    /// (rows, I)
+    features: &'a [T],
+    /// (rows, O)
     labels: &'a [T],
-    steps: usize,
+    offsets: &'a [usize],
 }
 
-impl<'a, T: Float> Pass<'a, T> {
+impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
+    /// The factor of an error in the gradient of the batch's loss.
     #[inline(always)]
-    fn over<I: Dim, H: Dim, O: Dim>(
-        layout: Layout<I, H, O>,
-        features: &'a [T],
-        labels: &'a [T],
-        rows: std::ops::Range<usize>,
-    ) -> Self {
-        let (i, o, steps) = (layout.input.size(), layout.output.size(), rows.len());
-        Self {
-            x: &features[rows.start * i..][..steps * i],
-            labels: &labels[rows.start * o..][..steps * o],
-            steps,
+    fn scale(&self, batch: &[usize], reduction: Reduction) -> T {
+        let mut steps = 0;
+        for &s in batch {
+            steps += self.offsets[s + 1] - self.offsets[s];
         }
+        T::from_f64(2.0 * reduction.weight(steps * self.layout.output.size()))
     }
 
-    /// Fills `hidden`, `output` and `d_output`; returns the sum of squared errors.
+    /// An update after each sequence.
     #[inline(always)]
-    fn forward<S: Isa, I: Dim, H: Dim, O: Dim>(
+    fn sgd_one_by_one<S: Isa>(
         &self,
-        activation: Activation,
-        layout: Layout<I, H, O>,
-        flat: &[T],
-        workspace: &mut Workspace<T>,
+        cell: &Elman<T, S, I, H, O>,
+        flat: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+        order: &[usize],
+        (learning_rate, reduction): (T, Reduction),
+    ) -> Result<f64, usize> {
+        let mut epoch_error = 0.0;
+        for number in 0..order.len() {
+            let scale = self.scale(&order[number..=number], reduction);
+            // The backward pass is linear in d_output: scaled by −learning_rate, it yields the update itself, which goes
+            // straight into the weights.
+            let error = self.update_one(cell, flat, scratch, order[number], -learning_rate * scale);
+            if !error.is_finite() {
+                return Err(number + 1);
+            }
+            epoch_error += error;
+        }
+        Ok(epoch_error)
+    }
+
+    /// Forward, backward and update for one sequence; no update where the squared error, which is returned, is not finite.
+    #[inline(always)]
+    fn update_one<S: Isa>(
+        &self,
+        cell: &Elman<T, S, I, H, O>,
+        flat: &mut [T],
+        scratch: &mut Scratch<'_, T>,
+        s: usize,
         scale: T,
     ) -> f64 {
-        let (stride, elements) = (layout.stride::<T>(), self.labels.len());
+        let layout = &self.layout;
+        let (i, o, stride) = (layout.input.size(), layout.output.size(), layout.stride::<T>());
+        let (from, to) = (self.offsets[s], self.offsets[s + 1]);
+        let (x, labels) = (&self.features[from * i..to * i], &self.labels[from * o..to * o]);
+        let hidden = &mut scratch.hidden[..(to - from) * stride];
+        let delta = &mut scratch.delta[..(to - from) * stride];
+        let d_output = &mut scratch.d_output[..labels.len()];
         let weights = layout.split(flat);
-        let Workspace { hidden, output, d_output, bias, .. } = workspace;
-        let hidden = &mut hidden[..(self.steps + 1) * stride];
-        let (output, d_output) = (&mut output[..elements], &mut d_output[..elements]);
-        elman::forward_sequence::<T, S, _, _, _>(activation, layout, &weights, bias, self.x, hidden);
-        readout::forward::<T, S, _, _, _>(layout, &weights, &hidden[stride..], output);
-        squared_error(output, self.labels, scale, d_output)
+        cell.forward_one(&weights, scratch.bias, x, hidden);
+        let rows = Matrix::new(&*hidden, stride);
+        let error =
+            readout::squared_error::<T, S, _, _, _>(*layout, &weights, rows, (labels, scale), (d_output, o));
+        if error.is_finite() {
+            cell.backward_one(&weights, scratch.weight_hh_t, hidden, d_output, delta);
+            let mut target = layout.split_mut(flat);
+            cell.update_one(x, hidden, delta, &mut target, (scratch.bias, scratch.weight_hh_t));
+            readout::gradients_acc::<T, S, _, _, _>(*layout, hidden, d_output, &mut target);
+        }
+        error
     }
 
-    /// Fills `delta` from `d_output`.
+    /// An update after each batch of `batch_size` sequences.
+    ///
+    /// Without a buffer for the gradient, `batch_size` is 1, and the update goes straight into the weights.
     #[inline(always)]
-    fn backward<S: Isa, I: Dim, H: Dim, O: Dim>(
+    fn sgd_by_batches<S: Isa>(
         &self,
-        activation: Activation,
-        layout: Layout<I, H, O>,
-        flat: &[T],
-        workspace: &mut Workspace<T>,
-    ) {
-        let (stride, elements) = (layout.stride::<T>(), self.labels.len());
-        let weights = layout.split(flat);
-        let Workspace { hidden, d_output, delta, weight_hh_t, .. } = workspace;
-        let (hidden, d_output) = (&hidden[..(self.steps + 1) * stride], &d_output[..elements]);
-        let delta = &mut delta[..self.steps * stride];
-        elman::backward_sequence::<T, S, _, _, _>(
-            activation,
-            layout,
-            &weights,
-            weight_hh_t,
-            hidden,
-            d_output,
-            delta,
-        );
+        flat: &mut [T],
+        mut gradient: Option<&mut [T]>,
+        scratch: &mut Scratch<'_, T>,
+        (order, batch_size): (&mut [usize], usize),
+        (learning_rate, reduction): (T, Reduction),
+    ) -> Result<f64, usize> {
+        let mut epoch_error = 0.0;
+        let (mut rest, mut number) = (order, 0);
+        while !rest.is_empty() {
+            let batch;
+            (batch, rest) = rest.split_at_mut(batch_size.min(rest.len()));
+            number += 1;
+            sort_by_length(batch, self.offsets);
+            let mut scale = self.scale(batch, reduction);
+            let target = match &mut gradient {
+                Some(gradient) => {
+                    gradient.fill(T::ZERO);
+                    Target::Buffer { flat, gradient }
+                }
+                None => {
+                    scale = -learning_rate * scale;
+                    Target::Weights { flat }
+                }
+            };
+            let error = self.batch_acc::<S>(target, scratch, batch, scale);
+            if !error.is_finite() {
+                return Err(number);
+            }
+            if let Some(gradient) = &gradient {
+                sgd::<T, S>(flat, gradient, learning_rate);
+            }
+            scratch.refresh(self.layout, flat);
+            epoch_error += error;
+        }
+        Ok(epoch_error)
     }
 
-    /// Adds the gradients to `target`, which has the layout of the parameters.
+    /// Adds the gradient of a batch, sorted by length, to `target`, group by group; returns the sum of squared errors.
     #[inline(always)]
-    fn gradients_acc<S: Isa, I: Dim, H: Dim, O: Dim>(
+    fn batch_acc<S: Isa>(
         &self,
-        layout: Layout<I, H, O>,
-        workspace: &Workspace<T>,
-        target: &mut [T],
-    ) {
-        let stride = layout.stride::<T>();
-        let mut target = layout.split_mut(target);
-        let hidden = &workspace.hidden[..(self.steps + 1) * stride];
-        let delta = &workspace.delta[..self.steps * stride];
-        let d_output = &workspace.d_output[..self.labels.len()];
-        elman::gradients_acc::<T, S, _, _, _>(layout, self.x, hidden, delta, &mut target);
-        readout::gradients_acc::<T, S, _, _, _>(layout, &hidden[stride..], d_output, &mut target);
+        mut target: Target<'_, T>,
+        scratch: &mut Scratch<'_, T>,
+        mut members: &[usize],
+        scale: T,
+    ) -> f64 {
+        let Self { activation, layout, features, labels, offsets, .. } = *self;
+        if let Target::Buffer { flat, gradient } = &mut target {
+            let flat = *flat;
+            let longest = offsets[members[0] + 1] - offsets[members[0]];
+            if abreast::fits::<T, S, I, H, O>(layout, longest, members.len(), scratch.abreast) {
+                return S::call(abreast::Gradient {
+                    activation,
+                    layout,
+                    flat,
+                    features,
+                    labels,
+                    offsets,
+                    members,
+                    scale,
+                    scratch,
+                    gradient,
+                });
+            }
+        }
+        let mut error = 0.0;
+        let offsets: &[usize] = offsets;
+        while let Some(group) = Group::take(&mut members, offsets, scratch.rows) {
+            // A group is limited by arithmetic: sizes that are known would gain little, and have to be compiled.
+            let (layout, target) = (layout.erased(), target.reborrow());
+            error +=
+                S::call(Gradient { activation, layout, features, labels, group, scale, scratch, target });
+        }
+        error
     }
 }

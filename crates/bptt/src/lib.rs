@@ -37,6 +37,7 @@
 //!
 //! - `safetensors`: model files ([`file`](https://docs.rs/bptt/latest/bptt/file)), off by default.
 
+mod abreast;
 mod buffer;
 mod cell;
 mod dataset;
@@ -46,6 +47,8 @@ mod error;
 #[cfg(feature = "safetensors")]
 pub mod file;
 mod float;
+mod gradient;
+mod group;
 mod kernel;
 mod loss;
 pub mod metrics;

@@ -1,7 +1,5 @@
 //! The loss: mean squared error, PyTorch's `nn.MSELoss`.
 
-use crate::Float;
-
 /// How squared errors become one number, PyTorch's `reduction`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reduction {
@@ -47,20 +45,4 @@ impl std::fmt::Display for Reduction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// Returns `Σ (y − label)²` and fills `d_output` with `scale·(y − label)`.
-///
-/// With `scale = 2·weight` that is the gradient of the loss; all three slices are `(T, O)`. The sum is taken in double
-/// precision: in f32 it would stop growing after 2²⁴ terms.
-#[inline(always)]
-pub(crate) fn squared_error<T: Float>(output: &[T], labels: &[T], scale: T, d_output: &mut [T]) -> f64 {
-    let mut total = 0.0;
-    for ((d, y), label) in d_output.iter_mut().zip(output).zip(labels) {
-        let error = *y - *label;
-        *d = scale * error;
-        // The square overflows where it would in PyTorch, so that a diverging network is seen as soon.
-        total += (error * error).to_f64();
-    }
-    total
 }

@@ -1,27 +1,59 @@
 //! The linear readout at every timestep: `y_t = W_ho·h_t + b_o`, PyTorch's `nn.Linear`.
 //!
-//! Shapes: `hidden (T, P)` without `h_0`, `output` and `d_output (T, O)`.
+//! Shapes: `hidden (T, P)`, `output` and `d_output (T, O)`; T counts rows of any sequences.
 
 use crate::Float;
 use crate::cell::{Layout, Weights, WeightsMut};
 use crate::dim::Dim;
-use crate::kernel::dot;
+use crate::kernel::dot::dot;
 use crate::kernel::level::Isa;
 use crate::kernel::outer::outer_acc;
 use crate::kernel::tile::Matrix;
 
-/// `Y = H·W_hoᵀ + b_o`.
+/// `Y = H·W_hoᵀ + b_o` for the rows of `output (T, O)`.
 #[inline(always)]
 pub(crate) fn forward<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
     layout: Layout<I, H, O>,
     weights: &Weights<'_, T>,
-    hidden: &[T],
+    hidden: Matrix<'_, T>,
     output: &mut [T],
 ) {
-    let stride = layout.stride::<T>();
-    let sizes = (layout.hidden, layout.output);
-    let weight = Matrix::new(weights.fc_weight, stride);
-    dot::readout::<T, S, _, _>(Matrix::new(hidden, stride), sizes, weight, weights.fc_bias, output);
+    let (stride, o) = (layout.stride::<T>(), layout.output.size());
+    for (t, y) in output.chunks_exact_mut(o).enumerate() {
+        let h = &hidden.data[t * hidden.stride..][..stride];
+        for (n, y) in y.iter_mut().enumerate() {
+            *y = dot::<T, S, H>(weights.fc_bias[n], h, &weights.fc_weight[n * stride..], layout.hidden);
+        }
+    }
+}
+
+/// The readout with its loss: returns `Σ (y − label)²` and fills `d_output`, whose rows are `d_stride` apart, with
+/// `scale·(y − label)`.
+///
+/// With `scale = 2·weight` that is the gradient of the loss. `labels` are `(T, O)`. The sum is taken in double
+/// precision: in f32 it would stop growing after 2²⁴ terms.
+#[inline(always)]
+pub(crate) fn squared_error<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
+    layout: Layout<I, H, O>,
+    weights: &Weights<'_, T>,
+    hidden: Matrix<'_, T>,
+    (labels, scale): (&[T], T),
+    (d_output, d_stride): (&mut [T], usize),
+) -> f64 {
+    let (stride, o) = (layout.stride::<T>(), layout.output.size());
+    let mut total = 0.0;
+    for t in 0..labels.len() / o {
+        let h = &hidden.data[t * hidden.stride..][..stride];
+        let (labels, d) = (&labels[t * o..][..o], &mut d_output[t * d_stride..][..o]);
+        for n in 0..o {
+            let y = dot::<T, S, H>(weights.fc_bias[n], h, &weights.fc_weight[n * stride..], layout.hidden);
+            let error = y - labels[n];
+            d[n] = scale * error;
+            // The square overflows where it would in PyTorch, so that a diverging network is seen as soon.
+            total += (error * error).to_f64();
+        }
+    }
+    total
 }
 
 /// Adds the gradients of the readout to `target`: `d_W_ho += d_Yᵀ·H`, `d_b_o += Σ_t d_y_t`.
@@ -34,9 +66,9 @@ pub(crate) fn gradients_acc<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
 ) {
     let o = layout.output.size();
     let hidden = Matrix::new(hidden, layout.stride::<T>());
-    let steps = d_output.len() / o;
+    let rows = d_output.len() / o;
     let sizes = (layout.output, layout.hidden);
-    outer_acc::<T, S, _, _>(Matrix::new(d_output, o), hidden, steps, sizes, target.fc_weight);
+    outer_acc::<T, S, _, _>(Matrix::new(d_output, o), hidden, rows, sizes, target.fc_weight);
     for d_y in d_output.chunks_exact(o) {
         for (sum, d) in target.fc_bias.iter_mut().zip(d_y) {
             *sum += *d;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::dataset::{DatasetView, longest};
 use crate::dim::Dim;
-use crate::epoch::{BatchGradient, SgdEpoch};
+use crate::epoch::{BatchGradient, Sgd, SgdMany, SgdOne};
 use crate::kernel::dispatch::launch;
 use crate::loss::Reduction;
 use crate::model::Model;
@@ -106,7 +106,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
                 ("a positive number of the model's type", config.learning_rate.to_string());
             return Err(Error::Setting { name: "learning_rate", expected, found });
         }
-        let workspace = Workspace::new(model.layout, 0)?;
+        let workspace = Workspace::new(model.layout, 0, 1)?;
         let gradient = if config.batch_size > 1 { Some(model.params.zeros_like()?) } else { None };
         let rng = Rng::new(config.shuffle.unwrap_or(0));
         Ok(Self { model, config, level, workspace, gradient, order: Vec::new(), rng, epoch: 0 })
@@ -166,7 +166,8 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     /// Checks the data and makes room for them.
     fn prepare(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<()> {
         self.model.check_data(data)?;
-        self.workspace.fit(self.model.layout, data.longest())?;
+        let batch_size = self.config.batch_size.min(data.len());
+        self.workspace.fit(self.model.layout, data.longest(), batch_size)?;
         if self.order.len() != data.len() {
             self.order.clear();
             self.order.extend(0..data.len());
@@ -179,21 +180,26 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         if self.config.shuffle.is_some() {
             self.rng.shuffle(&mut self.order);
         }
-        let job = SgdEpoch {
+        let job = Sgd {
             flat: self.model.params.flat_mut(),
             gradient: self.gradient.as_mut().map(Params::flat_mut),
             workspace: &mut self.workspace,
             features: data.features,
             labels: data.labels,
             offsets: data.offsets,
-            order: &self.order,
+            order: &mut self.order,
             batch_size: self.config.batch_size,
             learning_rate: T::from_f64(self.config.learning_rate),
             reduction: self.config.reduction,
         };
         let epoch = self.epoch;
-        let squared_error = launch(self.level, self.model.activation, self.model.layout, job)
-            .map_err(|batch| Error::NonFiniteLoss { epoch, batch })?;
+        let (level, activation, layout) = (self.level, self.model.activation, self.model.layout);
+        let squared_error = if self.config.batch_size == 1 {
+            launch(level, activation, layout, SgdOne(job))
+        } else {
+            launch(level, activation, layout, SgdMany(job))
+        };
+        let squared_error = squared_error.map_err(|batch| Error::NonFiniteLoss { epoch, batch })?;
         let timesteps = data.offsets[data.len()];
         let elements = timesteps * self.model.output_size();
         let loss = self.config.reduction.loss(squared_error, elements);
@@ -224,7 +230,8 @@ impl<T: Float> Gradients<T> {
     ) -> Result<Self> {
         let data = data.into();
         model.check_data(&data)?;
-        let mut workspace = Workspace::new(model.layout, longest(data.offsets))?;
+        let mut workspace = Workspace::new(model.layout, longest(data.offsets), data.len())?;
+        let mut members: Vec<usize> = (0..data.len()).collect();
         let mut params = model.params.zeros_like()?;
         let job = BatchGradient {
             flat: model.params.flat(),
@@ -233,6 +240,7 @@ impl<T: Float> Gradients<T> {
             features: data.features,
             labels: data.labels,
             offsets: data.offsets,
+            members: &mut members,
             reduction,
         };
         let squared_error = launch(level, model.activation, model.layout, job);

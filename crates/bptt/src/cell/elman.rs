@@ -1,153 +1,366 @@
-//! The Elman cell: `h_t = f(W_ih·x_t + b_ih + W_hh·h_{t−1} + b_hh)`, PyTorch's `nn.RNN`.
+//! The Elman cell: `h_t = f(W_ih·x_t + b_ih + W_hh·h_{t−1} + b_hh)` from `h_0 = 0`, PyTorch's `nn.RNN`.
 //!
-//! Shapes: `x (T, I)`, `hidden (T + 1, P)` whose row 0 is `h_0` and row `t + 1` is `h` after step `t`,
-//! `delta (T, P)`. `P` is `H` padded to cache lines. Forward and backward each have a part that is a product
-//! over all timesteps (limited by arithmetic) and a sweep, one step after the other (limited by latency).
+//! Forward and backward each have a part that is a product over all timesteps (limited by arithmetic) and a sweep, one
+//! step after the other (limited by latency). There are two ways through them:
+//!
+//! - **one** sequence whose rows fit into a few registers: the sweep keeps its state there ([`crate::kernel::sweep`]);
+//! - a [`Group`] of sequences of any size: each step is a product of matrices.
+//!
+//! Both add up an element in the same order, so that forward gives the same bits. Shapes: `x (T, I)`, `hidden` and
+//! `delta (T·width, P)`, rows as in [`crate::group`]; `P` is `H` padded to cache lines.
 
 use super::{Layout, Weights, WeightsMut};
 use crate::Float;
 use crate::dim::Dim;
-use crate::kernel::activation::Activation;
-use crate::kernel::affine::{Finish, affine_acc, affine_row};
+use crate::group::Group;
+use crate::kernel::activation::{Activation, Function, with_activation};
+use crate::kernel::affine::{AsIs, Bias, Finish, Start, affine, rowwise};
 use crate::kernel::level::Isa;
-use crate::kernel::outer::{column_sums_acc, outer_acc};
-use crate::kernel::tile::{Block, Matrix, for_blocks, load, store, unroll};
+use crate::kernel::outer::{biases_acc, outer_acc, outer_pair_acc};
+use crate::kernel::sweep::{Lanes, registers, row, step, with_registers};
+use crate::kernel::tile::{Block, Matrix, fma, load, next_row, store, unroll, zero};
 use crate::kernel::vector::Vector;
 
-/// Fills rows `1..` of `hidden` from `x` and row 0; `bias` is `b_ih + b_hh`.
-#[inline(always)]
-pub(crate) fn forward_sequence<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
+/// Runs `$body` with the activation as a type where the size is one too, else as a value: one body instead of three.
+macro_rules! with_function {
+    ($h:ty, $activation:expr, |$f:ident| $body:expr) => {
+        if const { <$h>::IS_CONST } {
+            with_activation!($activation, |$f| $body)
+        } else {
+            let $f = $activation;
+            $body
+        }
+    };
+}
+
+/// The most inputs of a step that are summed up in the shadow of the step before.
+const MAX_INPUTS: usize = 96;
+
+/// The cell for one run: sizes, activation, and the constants of its kernels.
+pub(crate) struct Elman<T: Float, S: Isa, I, H, O> {
     activation: Activation,
     layout: Layout<I, H, O>,
-    weights: &Weights<'_, T>,
-    bias: &[T],
-    x: &[T],
-    hidden: &mut [T],
-) {
-    let stride = layout.stride::<T>();
-    let (i, h) = (layout.input, layout.hidden);
-    // 1. Project all inputs: A = b + X·W_ih.
-    let (_, projected) = hidden.split_at_mut(stride);
-    for row in projected.chunks_exact_mut(stride) {
-        row.copy_from_slice(bias);
+    /// 1 in the lanes of a row's last register that hold hidden units, 0 in the others.
+    mask: T::Vector<S>,
+    lanes: Lanes<T, S>,
+}
+
+impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
+    #[inline(always)]
+    pub fn new(activation: Activation, layout: Layout<I, H, O>) -> Self {
+        let mut mask = [T::ZERO; 16];
+        mask[..(layout.hidden.size() - 1) % T::Vector::<S>::LANES + 1].fill(T::ONE);
+        Self { activation, layout, mask: T::Vector::<S>::load(&mask, 0), lanes: T::Vector::<S>::lanes() }
     }
-    affine_acc::<T, S, _, _>(
-        Matrix::new(x, i.size()),
-        (i, h),
-        Matrix::new(weights.weight_ih, stride),
-        projected,
-    );
-    // 2. The recurrent sweep: h_t = f(A_t + W_hh·h_{t−1}).
-    let weight_hh = Matrix::new(weights.weight_hh, stride);
-    let finish = Apply { activation, columns: h };
-    for t in 0..projected.len() / stride {
-        let (past, rest) = hidden.split_at_mut((t + 1) * stride);
-        affine_row::<T, S, _, _, _>(&past[t * stride..], (h, h), weight_hh, &mut rest[..stride], finish);
+
+    /// Whether [`Elman::forward_one`] and [`Elman::backward_one`] serve this size.
+    #[inline(always)]
+    pub fn fits_registers(&self) -> bool {
+        registers::<T, S, H>(self.layout.hidden) > 0 && self.layout.input.size() <= MAX_INPUTS
+    }
+
+    /// Fills `hidden` from `x`; `bias` is `b_ih + b_hh`.
+    #[inline(always)]
+    pub fn forward_one(&self, weights: &Weights<'_, T>, bias: &[T], x: &[T], hidden: &mut [T]) {
+        with_registers!(T, S, H, self.layout.hidden, |R| {
+            with_function!(H, self.activation, |f| self.sweep::<_, R>(f, weights, bias, x, hidden));
+        }, else ());
+    }
+
+    /// All inputs of a sequence: `A = b + X·W_ih`, to rows of `out` that are `stride` apart.
+    #[inline(always)]
+    fn project(&self, weights: &Weights<'_, T>, bias: &[T], x: &[T], (out, stride): (&mut [T], usize)) {
+        let (i, h) = (self.layout.input, self.layout.hidden);
+        let weight_ih = Matrix::new(weights.weight_ih, self.layout.stride::<T>());
+        let inputs = Matrix::new(x, i.size());
+        affine::<T, S, _, _, _, _>(
+            (Bias(bias), AsIs),
+            inputs,
+            (x.len() / i.size(), i, h),
+            weight_ih,
+            (out, stride),
+        );
+    }
+
+    /// `h_t = f(A_t + W_hh·h_{t−1})`, with `h_t` in `R` registers.
+    ///
+    /// The input of a step, `A_t = b + W_ih·x_t`, does not wait for the step before: it is summed up in its shadow.
+    #[inline(always)]
+    fn sweep<F: Function, const R: usize>(
+        &self,
+        function: F,
+        weights: &Weights<'_, T>,
+        bias: &[T],
+        x: &[T],
+        hidden: &mut [T],
+    ) {
+        let stride = self.layout.stride::<T>();
+        let (i, h) = (self.layout.input, self.layout.hidden);
+        let finish = Apply { function, columns: h, mask: self.mask };
+        let (weight_ih, weight_hh) =
+            (Matrix::new(weights.weight_ih, stride), Matrix::new(weights.weight_hh, stride));
+        let bias = load::<T, S, R>(bias, 0);
+        let mut inputs = x;
+        let mut state = zero::<T, S, R>();
+        for t in 0..hidden.len() / stride {
+            let mut sum = row::<T, S, _, R>(bias, next_row(&mut inputs, i.size()), i, weight_ih);
+            // h_0 = 0: the first step has no recurrent part.
+            if t > 0 {
+                sum = step::<T, S, _, R>(state, h, weight_hh, &self.lanes, sum);
+            }
+            state = Finish::<T, S>::finish::<R>(&finish, 0, 0, sum);
+            store::<T, S, R>(&mut hidden[t * stride..], 0, state);
+        }
+    }
+
+    /// Fills `hidden` from `features`, those of the whole dataset; `bias` is `b_ih + b_hh`.
+    #[inline(always)]
+    pub fn forward_group(
+        &self,
+        weights: &Weights<'_, T>,
+        bias: &[T],
+        features: &[T],
+        group: Group<'_>,
+        hidden: &mut [T],
+    ) {
+        let (stride, i, h) = (self.layout.stride::<T>(), self.layout.input.size(), self.layout.hidden);
+        let step = group.width() * stride;
+        if group.is_ragged() {
+            hidden[..group.steps() * step].fill(T::ZERO);
+        }
+        for m in 0..group.width() {
+            let rows = group.rows_of(m);
+            self.project(
+                weights,
+                bias,
+                &features[rows.start * i..rows.end * i],
+                (&mut hidden[m * stride..], step),
+            );
+        }
+        // h_t = f(A_t + W_hh·h_{t−1}), for all sequences at once.
+        let finish = Apply { function: self.activation, columns: h, mask: self.mask };
+        let weight_hh = Matrix::new(weights.weight_hh, stride);
+        let mut active = group.width();
+        for t in 0..group.steps() {
+            active = group.active(t, active);
+            let (past, now) = hidden.split_at_mut(t * step);
+            let (ends, now) = ((AsIs, finish), (now, stride));
+            if t == 0 {
+                rowwise::<T, S, _, _, _>(ends, (active, h), now);
+            } else {
+                let past = Matrix::new(&past[(t - 1) * step..], stride);
+                affine::<T, S, _, _, _, _>(ends, past, (active, h, h), weight_hh, now);
+            }
+        }
+    }
+
+    /// Fills `delta` with the gradient of the loss before the activation, `δ_t`, from `d_output (T, O)`.
+    ///
+    /// `δ_t = (W_hoᵀ·d_y_t + W_hhᵀ·δ_{t+1}) ⊙ f'(a_t)`; `weight_hh_t` is `W_hh` output-major.
+    #[inline(always)]
+    pub fn backward_one(
+        &self,
+        weights: &Weights<'_, T>,
+        weight_hh_t: &[T],
+        hidden: &[T],
+        d_output: &[T],
+        delta: &mut [T],
+    ) {
+        let stride = self.layout.stride::<T>();
+        let (fc_weight, weight_hh_t) =
+            (Matrix::new(weights.fc_weight, stride), Matrix::new(weight_hh_t, stride));
+        with_registers!(T, S, H, self.layout.hidden, |R| {
+            with_function!(H, self.activation, |f| {
+                self.sweep_back::<_, R>(f, fc_weight, weight_hh_t, hidden, d_output, delta);
+            });
+        }, else ());
+    }
+
+    /// The sweep backwards with `δ_t` in `R` registers.
+    #[inline(always)]
+    fn sweep_back<F: Function, const R: usize>(
+        &self,
+        function: F,
+        fc_weight: Matrix<'_, T>,
+        weight_hh_t: Matrix<'_, T>,
+        hidden: &[T],
+        d_output: &[T],
+        delta: &mut [T],
+    ) {
+        let (stride, h, o) = (weight_hh_t.stride, self.layout.hidden, self.layout.output.size());
+        let steps =
+            hidden.chunks_exact(stride).zip(d_output.chunks_exact(o)).zip(delta.chunks_exact_mut(stride));
+        let mut state: Option<Block<T, S, R>> = None;
+        for ((hidden, d_output), row) in steps.rev() {
+            let mut start = zero::<T, S, R>();
+            for (n, d_y) in d_output.iter().enumerate() {
+                fma::<T, S, R>(&mut start, *d_y, load::<T, S, R>(fc_weight.data, n * stride));
+            }
+            let sum = match state {
+                None => start,
+                Some(state) => step::<T, S, _, R>(state, h, weight_hh_t, &self.lanes, start),
+            };
+            let derive = Derive { function, hidden: Matrix::new(hidden, stride) };
+            let delta = Finish::<T, S>::finish::<R>(&derive, 0, 0, sum);
+            store::<T, S, R>(row, 0, delta);
+            state = Some(delta);
+        }
+    }
+
+    /// [`Elman::backward_one`] for a group; rows of sequences that have ended are zeros in `d_output`, and become zeros
+    /// in `delta`.
+    #[inline(always)]
+    pub fn backward_group(
+        &self,
+        weights: &Weights<'_, T>,
+        weight_hh_t: &[T],
+        group: Group<'_>,
+        (hidden, d_output): (&[T], &[T]),
+        delta: &mut [T],
+    ) {
+        let (stride, o, h) = (self.layout.stride::<T>(), self.layout.output, self.layout.hidden);
+        let (width, steps) = (group.width(), group.steps());
+        let step = width * stride;
+        if group.is_ragged() {
+            delta[..steps * step].fill(T::ZERO);
+        }
+        for t in (0..steps).rev() {
+            let (now, future) = delta.split_at_mut((t + 1) * step);
+            let out = (&mut now[t * step..], stride);
+            let start = Back {
+                d_output: Matrix::new(&d_output[t * width * o.size()..], o.size()),
+                fc_weight: Matrix::new(weights.fc_weight, stride),
+            };
+            let ends = (
+                start,
+                Derive { function: self.activation, hidden: Matrix::new(&hidden[t * step..], stride) },
+            );
+            let weight_hh_t = Matrix::new(weight_hh_t, stride);
+            let active = group.active(t, width);
+            if t + 1 == steps {
+                rowwise::<T, S, _, _, _>(ends, (active, h), out);
+            } else {
+                let future = Matrix::new(future, stride);
+                affine::<T, S, _, _, _, _>(ends, future, (active, h, h), weight_hh_t, out);
+            }
+        }
+    }
+
+    /// Adds the gradients of one sequence to `target`.
+    ///
+    /// `d_W_ih += Xᵀ·δ`, `d_W_hh += H_{t−1}ᵀ·δ` (both input-major), `d_b_ih, d_b_hh += Σ_t δ_t`. `target` holds the
+    /// weights themselves, and the two buffers derived from them are kept current.
+    #[inline(always)]
+    pub fn update_one(
+        &self,
+        x: &[T],
+        hidden: &[T],
+        delta: &[T],
+        target: &mut WeightsMut<'_, T>,
+        (bias, weight_hh_t): (&mut [T], &mut [T]),
+    ) {
+        let stride = self.layout.stride::<T>();
+        let (i, h) = (self.layout.input, self.layout.hidden);
+        let steps = delta.len() / stride;
+        let rows = Matrix::new(delta, stride);
+        biases_acc::<T, S, _>(rows, steps, h, [&mut *target.bias_ih, &mut *target.bias_hh], Some(bias));
+        outer_acc::<T, S, _, _>(Matrix::new(x, i.size()), rows, steps, (i, h), target.weight_ih);
+        let past = Matrix::new(hidden, stride);
+        outer_pair_acc::<T, S, _>(past, rows.skip(1), steps - 1, h, target.weight_hh, weight_hh_t);
+    }
+
+    /// Adds the gradients of a group to `target`, the weights or a buffer of their shape.
+    #[inline(always)]
+    pub fn gradients_acc(
+        &self,
+        features: &[T],
+        group: Group<'_>,
+        hidden: &[T],
+        delta: &[T],
+        target: &mut WeightsMut<'_, T>,
+    ) {
+        let (i, h) = (self.layout.input, self.layout.hidden);
+        let (stride, width) = (self.layout.stride::<T>(), group.width());
+        let rows = Matrix::new(delta, stride);
+        let biases = [&mut *target.bias_ih, &mut *target.bias_hh];
+        biases_acc::<T, S, _>(rows, group.steps() * width, h, biases, None);
+        for m in 0..width {
+            let x = group.rows_of(m);
+            let steps = x.len();
+            let x = Matrix::new(&features[x.start * i.size()..x.end * i.size()], i.size());
+            let delta = Matrix::new(&delta[m * stride..], width * stride);
+            outer_acc::<T, S, _, _>(x, delta, steps, (i, h), target.weight_ih);
+        }
+        // What W_hh connects: h of each step and δ of the next.
+        let pairs = group.steps().saturating_sub(1) * width;
+        outer_acc::<T, S, _, _>(
+            Matrix::new(hidden, stride),
+            rows.skip(width),
+            pairs,
+            (h, h),
+            target.weight_hh,
+        );
     }
 }
 
 /// `h = f(a)` in the lanes of hidden units, 0 in the padding.
 #[derive(Clone, Copy)]
-struct Apply<H> {
-    activation: Activation,
+struct Apply<F, V, H> {
+    function: F,
     columns: H,
+    /// For the last register of a row.
+    mask: V,
 }
 
-impl<T: Float, S: Isa, H: Dim> Finish<T, S> for Apply<H> {
+impl<F: Function, T: Float, S: Isa, H: Dim> Finish<T, S> for Apply<F, T::Vector<S>, H> {
     #[inline(always)]
-    fn finish<const R: usize>(&self, at: usize, block: Block<T, S, R>) -> Block<T, S, R> {
+    fn finish<const R: usize>(&self, _row: usize, at: usize, block: Block<T, S, R>) -> Block<T, S, R> {
         let lanes = T::Vector::<S>::LANES;
         let mut block = block;
         unroll!(|v| in R => {
-            block[v] = self.activation.apply(block[v]);
-            let inside = self.columns.size().saturating_sub(at + v * lanes);
-            if !self.activation.zero_at_zero() && inside < lanes {
-                block[v] = block[v].mul(mask::<T, S>(inside));
+            block[v] = self.function.apply(block[v]);
+            if !self.function.zero_at_zero() && at + (v + 1) * lanes > self.columns.size() {
+                block[v] = block[v].mul(self.mask);
             }
         });
         block
     }
 }
 
-/// 1 in the first `inside` lanes, 0 in the others.
-#[inline(always)]
-fn mask<T: Float, S: Isa>(inside: usize) -> T::Vector<S> {
-    let mut mask = [T::ZERO; 16];
-    mask[..inside].fill(T::ONE);
-    T::Vector::<S>::load(&mask, 0)
+/// What the readout sends back: `d_Y·W_ho`.
+struct Back<'a, T> {
+    d_output: Matrix<'a, T>,
+    fc_weight: Matrix<'a, T>,
 }
 
-/// Fills `delta` with the gradient of the loss before the activation, `δ_t`, from `d_output (T, O)`.
-///
-/// `δ_t = (W_hoᵀ·d_y_t + W_hhᵀ·δ_{t+1}) ⊙ f'(a_t)`; `weight_hh_t` is `W_hh` output-major.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)] // Every buffer of the pass has its own name.
-pub(crate) fn backward_sequence<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
-    activation: Activation,
-    layout: Layout<I, H, O>,
-    weights: &Weights<'_, T>,
-    weight_hh_t: &[T],
-    hidden: &[T],
-    d_output: &[T],
-    delta: &mut [T],
-) {
-    let stride = layout.stride::<T>();
-    let (h, o) = (layout.hidden, layout.output);
-    // 1. What the readout sends back, for all timesteps: D = d_Y·W_ho.
-    delta.fill(T::ZERO);
-    let d_output = Matrix::new(d_output, o.size());
-    affine_acc::<T, S, _, _>(d_output, (o, h), Matrix::new(weights.fc_weight, stride), delta);
-    // 2. The sweep backwards: δ_t = (D_t + W_hhᵀ·δ_{t+1}) ⊙ f'(a_t).
-    let weight_hh_t = Matrix::new(weight_hh_t, stride);
-    let steps = delta.len() / stride;
-    for t in (0..steps).rev() {
-        let (rest, future) = delta.split_at_mut((t + 1) * stride);
-        let row = &mut rest[t * stride..];
-        let finish = Derive { activation, hidden: &hidden[(t + 1) * stride..][..stride] };
-        if t + 1 == steps {
-            for_blocks!(T, S, h.size(), 2 or 1, |n, R| {
-                let block = load::<T, S, R>(row, n);
-                store::<T, S, R>(row, n, Finish::<T, S>::finish(&finish, n, block));
-            });
-        } else {
-            affine_row::<T, S, _, _, _>(&future[..stride], (h, h), weight_hh_t, row, finish);
+impl<T: Float, S: Isa> Start<T, S> for Back<'_, T> {
+    #[inline(always)]
+    fn start<const R: usize>(&self, row: usize, at: usize, _out: &[T]) -> Block<T, S, R> {
+        let o = self.d_output.stride;
+        let mut start = zero::<T, S, R>();
+        for (n, d_y) in self.d_output.data[row * o..(row + 1) * o].iter().enumerate() {
+            fma::<T, S, R>(
+                &mut start,
+                *d_y,
+                load::<T, S, R>(self.fc_weight.data, n * self.fc_weight.stride + at),
+            );
         }
+        start
     }
 }
 
 /// Multiplies by `f'(a)`, taken from `h`.
-struct Derive<'a, T> {
-    activation: Activation,
-    hidden: &'a [T],
+struct Derive<'a, F, T> {
+    function: F,
+    hidden: Matrix<'a, T>,
 }
 
-impl<T: Float, S: Isa> Finish<T, S> for Derive<'_, T> {
+impl<F: Function, T: Float, S: Isa> Finish<T, S> for Derive<'_, F, T> {
     #[inline(always)]
-    fn finish<const R: usize>(&self, at: usize, block: Block<T, S, R>) -> Block<T, S, R> {
-        let hidden = load::<T, S, R>(self.hidden, at);
+    fn finish<const R: usize>(&self, row: usize, at: usize, block: Block<T, S, R>) -> Block<T, S, R> {
+        let hidden = load::<T, S, R>(self.hidden.data, row * self.hidden.stride + at);
         let mut block = block;
-        unroll!(|v| in R => block[v] = self.activation.backward(block[v], hidden[v]));
+        unroll!(|v| in R => block[v] = self.function.backward(block[v], hidden[v]));
         block
     }
-}
-
-/// Adds the gradients of the cell's parameters to `target`.
-///
-/// `d_W_ih += Xᵀ·δ`, `d_W_hh += H_{t−1}ᵀ·δ` (both input-major), `d_b_ih, d_b_hh += Σ_t δ_t`.
-#[inline(always)]
-pub(crate) fn gradients_acc<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
-    layout: Layout<I, H, O>,
-    x: &[T],
-    hidden: &[T],
-    delta: &[T],
-    target: &mut WeightsMut<'_, T>,
-) {
-    let stride = layout.stride::<T>();
-    let (i, h) = (layout.input, layout.hidden);
-    let steps = delta.len() / stride;
-    let delta = Matrix::new(delta, stride);
-    outer_acc::<T, S, _, _>(Matrix::new(x, i.size()), delta, steps, (i, h), target.weight_ih);
-    outer_acc::<T, S, _, _>(Matrix::new(hidden, stride), delta, steps, (h, h), target.weight_hh);
-    column_sums_acc::<T, S, _>(delta, steps, h, target.bias_ih);
-    column_sums_acc::<T, S, _>(delta, steps, h, target.bias_hh);
 }

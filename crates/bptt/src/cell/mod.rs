@@ -17,7 +17,7 @@ pub(crate) mod elman;
 
 use crate::Float;
 use crate::buffer::padded;
-use crate::dim::Dim;
+use crate::dim::{Dim, Dyn};
 use crate::params::Table;
 
 /// A model's sizes, and with them where each parameter lies.
@@ -59,6 +59,16 @@ impl<I: Dim, H: Dim, O: Dim> Layout<I, H, O> {
     #[inline(always)]
     pub fn stride<T: Float>(self) -> usize {
         padded::<T>(self.hidden.size())
+    }
+
+    /// The same sizes as numbers.
+    #[inline(always)]
+    pub(crate) fn erased(self) -> Layout<Dyn, Dyn, Dyn> {
+        Layout {
+            input: Dyn(self.input.size()),
+            hidden: Dyn(self.hidden.size()),
+            output: Dyn(self.output.size()),
+        }
     }
 
     /// Names and shapes, in the order in which [`Layout::split`] cuts.
@@ -110,7 +120,6 @@ impl<I: Dim, H: Dim, O: Dim> Layout<I, H, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dim::Dyn;
     use crate::params::Params;
 
     #[test]

@@ -41,31 +41,101 @@ impl std::fmt::Display for Activation {
     }
 }
 
-impl Activation {
+/// An activation as the kernels see it: [`Tanh`], [`Relu`] or [`Sigmoid`], known at compile time, or an [`Activation`].
+pub(crate) trait Function: Copy {
     /// Whether `f(0) = 0`, so that padding lanes stay 0 by themselves.
-    #[inline(always)]
-    pub(crate) fn zero_at_zero(self) -> bool {
-        self != Self::Sigmoid
-    }
-
+    fn zero_at_zero(self) -> bool;
     /// `f(a)`.
-    #[inline(always)]
-    pub(crate) fn apply<T: Float, V: Vector<T>>(self, a: V) -> V {
-        match self {
-            Self::Tanh => tanh(a),
-            // NaN passes: a diverging network must show in its loss.
-            Self::Relu => a.at_least(V::splat(T::ZERO)),
-            Self::Sigmoid => sigmoid(a),
-        }
-    }
-
+    fn apply<T: Float, V: Vector<T>>(self, a: V) -> V;
     /// `d · f'(a)`, the derivative as a function of `h = f(a)`.
+    fn backward<T: Float, V: Vector<T>>(self, d: V, h: V) -> V;
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Tanh;
+#[derive(Clone, Copy)]
+pub(crate) struct Relu;
+#[derive(Clone, Copy)]
+pub(crate) struct Sigmoid;
+
+impl Function for Tanh {
     #[inline(always)]
-    pub(crate) fn backward<T: Float, V: Vector<T>>(self, d: V, h: V) -> V {
-        match self {
-            Self::Tanh => d.mul(V::splat(T::ONE).sub(h.mul(h))),
-            Self::Relu => h.where_positive(d),
-            Self::Sigmoid => d.mul(h.mul(V::splat(T::ONE).sub(h))),
-        }
+    fn zero_at_zero(self) -> bool {
+        true
+    }
+    #[inline(always)]
+    fn apply<T: Float, V: Vector<T>>(self, a: V) -> V {
+        tanh(a)
+    }
+    #[inline(always)]
+    fn backward<T: Float, V: Vector<T>>(self, d: V, h: V) -> V {
+        d.mul(V::splat(T::ONE).sub(h.mul(h)))
     }
 }
+
+impl Function for Relu {
+    #[inline(always)]
+    fn zero_at_zero(self) -> bool {
+        true
+    }
+    #[inline(always)]
+    fn apply<T: Float, V: Vector<T>>(self, a: V) -> V {
+        // NaN passes: a diverging network must show in its loss.
+        a.at_least(V::splat(T::ZERO))
+    }
+    #[inline(always)]
+    fn backward<T: Float, V: Vector<T>>(self, d: V, h: V) -> V {
+        h.where_positive(d)
+    }
+}
+
+impl Function for Sigmoid {
+    #[inline(always)]
+    fn zero_at_zero(self) -> bool {
+        false
+    }
+    #[inline(always)]
+    fn apply<T: Float, V: Vector<T>>(self, a: V) -> V {
+        sigmoid(a)
+    }
+    #[inline(always)]
+    fn backward<T: Float, V: Vector<T>>(self, d: V, h: V) -> V {
+        d.mul(h.mul(V::splat(T::ONE).sub(h)))
+    }
+}
+
+impl Function for Activation {
+    #[inline(always)]
+    fn zero_at_zero(self) -> bool {
+        self != Self::Sigmoid
+    }
+    #[inline(always)]
+    fn apply<T: Float, V: Vector<T>>(self, a: V) -> V {
+        with_activation!(self, |f| f.apply(a))
+    }
+    #[inline(always)]
+    fn backward<T: Float, V: Vector<T>>(self, d: V, h: V) -> V {
+        with_activation!(self, |f| f.backward(d, h))
+    }
+}
+
+/// Runs `$body` with `$f` as the compile-time form of `$activation`.
+macro_rules! with_activation {
+    ($activation:expr, |$f:ident| $body:expr) => {
+        match $activation {
+            $crate::Activation::Tanh => {
+                let $f = $crate::kernel::activation::Tanh;
+                $body
+            }
+            $crate::Activation::Relu => {
+                let $f = $crate::kernel::activation::Relu;
+                $body
+            }
+            $crate::Activation::Sigmoid => {
+                let $f = $crate::kernel::activation::Sigmoid;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_activation;

@@ -8,12 +8,14 @@
 use super::activation::Activation;
 use super::level::{Isa, Kernel, Level};
 use crate::cell::Layout;
-use crate::dim::{Dim, Dyn, Visitor};
-use crate::epoch::{BatchGradient, SgdEpoch};
+use crate::dim::{Const, Dim, Dyn, PROMOTED, Visitor};
+use crate::epoch::{BatchGradient, SgdMany, SgdOne};
 use crate::predict::Predict;
 
 /// Work over a model: an epoch, a batch, a prediction.
 pub(crate) trait Job: Sized {
+    /// The type it works on.
+    type Element;
     type Output;
     /// The body. Must be `#[inline(always)]`, so that it is compiled for the level that calls it.
     fn run<S: Isa, I: Dim, H: Dim, O: Dim>(
@@ -36,9 +38,7 @@ pub(crate) fn launch<I: Dim, H: Dim, O: Dim, J: Job>(
     if H::IS_CONST {
         return run_with(level, activation, layout, job);
     }
-    let Layout { input, hidden, output } = layout;
-    let layout = Layout { input: Dyn(input.size()), hidden: Dyn(hidden.size()), output: Dyn(output.size()) };
-    job.run_compiled(Place { level, activation, layout })
+    job.run_compiled(Place { level, activation, layout: layout.erased() })
 }
 
 /// Runs `job` with the types that `layout` has.
@@ -52,12 +52,11 @@ fn run_with<I: Dim, H: Dim, O: Dim, J: Job>(
     level.run(Bound { activation, layout, job })
 }
 
-/// Runs a job with its hidden size promoted to a constant where the menu has it.
+/// Runs a job with its hidden size promoted to a constant, and one output.
 struct Promote<J> {
     level: Level,
     activation: Activation,
     input: Dyn,
-    output: Dyn,
     job: J,
 }
 
@@ -66,18 +65,20 @@ impl<J: Job> Visitor for Promote<J> {
 
     #[inline(always)]
     fn visit<H: Dim>(self, hidden: H) -> J::Output {
-        let layout = Layout { input: self.input, hidden, output: self.output };
+        let layout = Layout { input: self.input, hidden, output: Const::<1> };
         run_with(self.level, self.activation, layout, self.job)
     }
 }
 
-struct Bound<I, H, O, J> {
-    activation: Activation,
-    layout: Layout<I, H, O>,
-    job: J,
+/// A job with its activation and sizes.
+pub(crate) struct Bound<I, H, O, J> {
+    pub activation: Activation,
+    pub layout: Layout<I, H, O>,
+    pub job: J,
 }
 
 impl<I: Dim, H: Dim, O: Dim, J: Job> Kernel for Bound<I, H, O, J> {
+    type Element = J::Element;
     type Output = J::Output;
 
     #[inline(always)]
@@ -95,11 +96,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// Promotes the hidden size, then runs.
+    /// Promotes the sizes where they are a hidden size of the menu and a single output, then runs.
     #[inline(always)]
     fn promoted<J: Job>(self, job: J) -> J::Output {
         let Layout { input, hidden, output } = self.layout;
-        hidden.promote(Promote { level: self.level, activation: self.activation, input, output, job })
+        if output.size() == 1 && PROMOTED.contains(&hidden.size()) {
+            return hidden.promote(Promote { level: self.level, activation: self.activation, input, job });
+        }
+        self.plain(job)
     }
 
     /// Runs with the sizes as they are.
@@ -112,7 +116,8 @@ impl Place {
 /// The bodies for run-time sizes. They are not generic, so that they are compiled with this crate and not again
 /// in every crate that uses it. A supertrait of [`crate::Float`].
 pub trait Compiled: Sized {
-    fn sgd_epoch(job: SgdEpoch<'_, Self>, place: Place) -> Result<f64, usize>;
+    fn sgd_one(job: SgdOne<'_, Self>, place: Place) -> Result<f64, usize>;
+    fn sgd_many(job: SgdMany<'_, Self>, place: Place) -> Result<f64, usize>;
     fn batch_gradient(job: BatchGradient<'_, Self>, place: Place) -> f64;
     fn predict(job: Predict<'_, Self>, place: Place);
 }
@@ -120,7 +125,11 @@ pub trait Compiled: Sized {
 macro_rules! compiled {
     ($($type:ty)*) => {$(
         impl Compiled for $type {
-            fn sgd_epoch(job: SgdEpoch<'_, Self>, place: Place) -> Result<f64, usize> {
+            fn sgd_one(job: SgdOne<'_, Self>, place: Place) -> Result<f64, usize> {
+                // Here the sweep decides, and a size that is known gives it its registers.
+                place.promoted(job)
+            }
+            fn sgd_many(job: SgdMany<'_, Self>, place: Place) -> Result<f64, usize> {
                 place.promoted(job)
             }
             fn batch_gradient(job: BatchGradient<'_, Self>, place: Place) -> f64 {

@@ -1,14 +1,12 @@
 //! [`Level`]: which instruction set the kernels use, and the one place that enters it.
 //!
 //! Kernel bodies are safe Rust, `#[inline(always)]` and generic over [`Isa`], which names the level's vectors.
-//! [`Level::run`] calls such a body from a function with `#[target_feature]`, so that the vectors' operations
+//! [`Isa::call`] calls such a body from a function with `#[target_feature]`, so that the vectors' operations
 //! become single instructions. Entering happens once per epoch or call, never per timestep.
 
 use std::fmt;
 
 use super::vector::Vector;
-#[cfg(target_arch = "x86_64")]
-use super::x86;
 
 /// What a kernel body knows about the instruction set that it is compiled for: its vectors.
 pub trait Isa: Copy + 'static {
@@ -16,33 +14,87 @@ pub trait Isa: Copy + 'static {
     type F32: Vector<f32>;
     /// Lanes of f64.
     type F64: Vector<f64>;
+    /// How many vector registers there are.
+    const REGISTERS: usize;
+
+    /// Runs `kernel` in a function of its own that is compiled for this level.
+    ///
+    /// Everything else is inlined into the caller. What several kernels share, and is large and called seldom, goes
+    /// through here, so that it is compiled once.
+    fn call<K: Kernel>(kernel: K) -> K::Output;
 }
 
 /// A kernel: data plus a body that can be compiled for every level.
-pub(crate) trait Kernel {
+pub trait Kernel {
+    /// The type it works on.
+    type Element;
     type Output;
     /// The body. Must be `#[inline(always)]`, or it is compiled for the baseline only.
     fn run<S: Isa>(self) -> Self::Output;
 }
 
+/// Declares a level, with modules of their own for its compiled bodies: the compiler works on modules side by side.
+#[cfg(target_arch = "x86_64")]
 macro_rules! isa {
-    ($name:ident, $f32:ty, $f64:ty) => {
-        #[derive(Clone, Copy)]
-        struct $name;
-        impl Isa for $name {
-            type F32 = $f32;
-            type F64 = $f64;
+    ($module:ident, $name:ident: $f32:ident, $f64:ident, $registers:literal, $features:literal) => {
+        mod $module {
+            use super::super::x86;
+            use super::{Isa, Kernel};
+
+            isa!(@ single, $name, $features);
+            isa!(@ double, $name, $features);
+
+            #[derive(Clone, Copy)]
+            pub struct $name;
+            impl Isa for $name {
+                type F32 = x86::$f32;
+                type F64 = x86::$f64;
+                const REGISTERS: usize = $registers;
+
+                #[allow(unsafe_code)]
+                fn call<K: Kernel>(kernel: K) -> K::Output {
+                    // SAFETY: the level is private to this file. `Level::run` is the first to name it, after
+                    // `Level::available` has detected its features; a kernel names it only when run by it.
+                    unsafe {
+                        if const { size_of::<K::Element>() == 4 } { single::call(kernel) } else { double::call(kernel) }
+                    }
+                }
+            }
+        }
+        use $module::$name;
+    };
+    (@ $module:ident, $name:ident, $features:literal) => {
+        mod $module {
+            #[target_feature(enable = $features)]
+            #[inline(never)]
+            pub(super) fn call<K: super::Kernel>(kernel: K) -> K::Output {
+                kernel.run::<super::$name>()
+            }
         }
     };
 }
+#[cfg(target_arch = "x86_64")]
+isa!(baseline, Baseline: F32x4, F64x2, 16, "sse2");
+#[cfg(target_arch = "x86_64")]
+isa!(avx2, Avx2: F32x8, F64x4, 16, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+isa!(avx512, Avx512: F32x16, F64x8, 32, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+
+/// The only level of other architectures.
 #[cfg(not(target_arch = "x86_64"))]
-isa!(Baseline, super::vector::Portable<f32, 4>, super::vector::Portable<f64, 2>);
-#[cfg(target_arch = "x86_64")]
-isa!(Baseline, x86::F32x4, x86::F64x2);
-#[cfg(target_arch = "x86_64")]
-isa!(Avx2, x86::F32x8, x86::F64x4);
-#[cfg(target_arch = "x86_64")]
-isa!(Avx512, x86::F32x16, x86::F64x8);
+#[derive(Clone, Copy)]
+struct Baseline;
+#[cfg(not(target_arch = "x86_64"))]
+impl Isa for Baseline {
+    type F32 = super::vector::Portable<f32, 4>;
+    type F64 = super::vector::Portable<f64, 2>;
+    const REGISTERS: usize = 16;
+
+    #[inline(never)]
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
@@ -108,26 +160,13 @@ impl Level {
     }
 
     /// Runs `kernel` compiled for this level.
-    #[allow(unsafe_code)]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2<K: Kernel>(kernel: K) -> K::Output {
-            kernel.run::<Avx2>()
-        }
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-        fn avx512<K: Kernel>(kernel: K) -> K::Output {
-            kernel.run::<Avx512>()
-        }
         match self.0 {
-            Kind::Baseline => kernel.run::<Baseline>(),
-            // SAFETY: `Level::available` makes this kind only after detecting AVX2 and FMA.
+            Kind::Baseline => Baseline::call(kernel),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => unsafe { avx2(kernel) },
-            // SAFETY: `Level::available` makes this kind only after detecting every feature listed above.
+            Kind::Avx2 => Avx2::call(kernel),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { avx512(kernel) },
+            Kind::Avx512 => Avx512::call(kernel),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! Matrices are flat slices. Rows that hold hidden units are padded with zeros to whole cache lines, so that a
 //! vector load needs neither a mask nor a scalar tail; the kernels keep the padding zero.
 
+pub(crate) mod abreast;
 pub(crate) mod activation;
 pub(crate) mod affine;
 pub(crate) mod dispatch;
@@ -18,6 +19,9 @@ pub(crate) mod dot;
 pub(crate) mod elementary;
 pub(crate) mod level;
 pub(crate) mod outer;
+pub(crate) mod sweep;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod tanh_table;
 pub(crate) mod tile;
 pub(crate) mod vector;
 #[cfg(target_arch = "x86_64")]

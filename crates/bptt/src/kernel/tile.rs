@@ -21,19 +21,52 @@ impl<'a, T> Matrix<'a, T> {
         Self { data, stride }
     }
 
+    /// The rows from `first` on.
     #[inline(always)]
-    pub fn row(self, index: usize) -> &'a [T] {
-        &self.data[index * self.stride..][..self.stride]
+    pub fn skip(self, first: usize) -> Self {
+        Self { data: &self.data[first * self.stride..], stride: self.stride }
+    }
+
+    /// The first `count` rows as one slice, for [`pop_row`] and [`next_row`].
+    #[inline(always)]
+    pub fn rows(self, count: usize) -> &'a [T] {
+        &self.data[..count * self.stride]
     }
 }
 
-/// Writes `$body` out for `$i` = 0, 1, 2, 3 as long as `$i < $n`; `$n` is a constant of at most 4.
+// Rows are walked over with these, and not with the standard iterators: adapters like `zip` are functions of their own,
+// which the compiler does not always inline into a large body, and what is inside them then lacks the level's instructions.
+
+/// Takes the first row off `rows`.
+#[inline(always)]
+pub(crate) fn next_row<'a, T>(rows: &mut &'a [T], stride: usize) -> &'a [T] {
+    let (row, rest) = rows.split_at(stride);
+    *rows = rest;
+    row
+}
+
+/// Takes the last row off `rows`.
+#[inline(always)]
+pub(crate) fn pop_row<'a, T>(rows: &mut &'a [T], stride: usize) -> &'a [T] {
+    let (rest, row) = rows.split_at(rows.len() - stride);
+    *rows = rest;
+    row
+}
+
+/// Writes `$body` out for `$i` = 0, 1, 2, ... as long as `$i < $n` (decided before the optimiser sees it); `$n` is a constant of at most 4, or
+/// of at most 8 or 16 in the forms `in 8: $n` and `in 16: $n`.
 macro_rules! unroll {
     (|$i:ident| in $n:expr => $body:expr) => {
         $crate::kernel::tile::unroll!(@ $n, $i, $body, 0 1 2 3)
     };
+    (|$i:ident| in 8: $n:expr => $body:expr) => {
+        $crate::kernel::tile::unroll!(@ $n, $i, $body, 0 1 2 3 4 5 6 7)
+    };
+    (|$i:ident| in 16: $n:expr => $body:expr) => {
+        $crate::kernel::tile::unroll!(@ $n, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
     (@ $n:expr, $i:ident, $body:expr, $($index:literal)*) => {
-        $(if $index < $n {
+        $(if const { $index < $n } {
             let $i: usize = $index;
             $body;
         })*
@@ -79,6 +112,13 @@ pub(crate) fn add<T: Float, S: Isa, const N: usize>(a: Block<T, S, N>, b: Block<
     let mut sum = a;
     unroll!(|v| in N => sum[v] = sum[v].add(b[v]));
     sum
+}
+
+/// The sum of 4 chains, (0 + 2) + (1 + 3).
+#[inline(always)]
+pub(crate) fn join<T: Float, S: Isa, const N: usize>(chains: [Block<T, S, N>; 4]) -> Block<T, S, N> {
+    let [first, second, third, fourth] = chains;
+    add::<T, S, N>(add::<T, S, N>(first, third), add::<T, S, N>(second, fourth))
 }
 
 /// Runs `$body` for blocks of registers until `$columns` columns are covered: `$at` is the first column of the

@@ -5,12 +5,25 @@
 //! (Arrays as wide as the widest register were tried for all levels: the compiler unrolled them into scalars and
 //! put them together again, which took minutes per build and gave worse code.)
 
+#[cfg(target_arch = "x86_64")]
+use super::tanh_table::Row;
 use crate::Float;
 
 /// Lanes of `T` that an instruction works on at once. Lane-wise unless said otherwise.
 pub trait Vector<T: Float>: Copy {
     /// How many lanes; divides the lanes of a cache line.
     const LANES: usize;
+    /// The permutations of [`Vector::broadcast`].
+    type Lanes: Copy;
+
+    /// Made once per run, not per step.
+    fn lanes() -> Self::Lanes;
+    /// The given lane in every lane, without a way through memory.
+    fn broadcast(self, lanes: &Self::Lanes, lane: usize) -> Self;
+    /// `value` in the first lane, 0 in the others.
+    fn first(value: T) -> Self;
+    /// Whether [`Vector::mul_add`] rounds once.
+    const FUSED: bool;
 
     /// `value` in every lane.
     fn splat(value: T) -> Self;
@@ -40,10 +53,26 @@ pub trait Vector<T: Float>: Copy {
     fn where_negative(self, a: Self, b: Self) -> Self;
     /// `a` where `self > 0`, else 0.
     fn where_positive(self, a: Self) -> Self;
+    /// `self`, but 0 where `x > limit`.
+    fn zero_above(self, x: Self, limit: Self) -> Self;
     /// 2ᵏ for the integer `k` in `self − ROUNDER` (see [`super::elementary`]), where that is a normal number.
     fn exponent(self) -> Self;
     /// The sum of all lanes, by halves.
     fn sum(self) -> T;
+    /// [`super::elementary::tanh`], by the way that is quickest with these instructions.
+    fn tanh(self) -> Self;
+}
+
+/// A vector that can look up a number for each lane at once; see [`super::elementary::tanh_by_table`].
+#[cfg(target_arch = "x86_64")]
+pub trait Lookup: Vector<f32> {
+    /// The table of `tanh`.
+    const TANH: &'static [Row];
+    /// The number of the interval in which a lane of `self`, which is not negative, lies: its exponent and leading
+    /// bits, but no less than those of `first` and no more than those of `last`.
+    fn interval(self, first: Self, last: Self) -> Self;
+    /// The number in `row` at the place that the low bits of each lane of `self`, an interval, name.
+    fn pick(self, row: &Row) -> Self;
 }
 
 /// [`Vector`] as an array, for architectures without intrinsics here.
@@ -67,7 +96,22 @@ impl<T: Float, const N: usize> Portable<T, N> {
 #[cfg(any(test, not(target_arch = "x86_64")))]
 impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
     const LANES: usize = N;
+    type Lanes = ();
+    // Without the instruction, a fused multiply-add would be a call to libm.
+    const FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
 
+    #[inline(always)]
+    fn lanes() {}
+    #[inline(always)]
+    fn broadcast(self, (): &(), lane: usize) -> Self {
+        Self([self.0[lane]; N])
+    }
+    #[inline(always)]
+    fn first(value: T) -> Self {
+        let mut lanes = [T::ZERO; N];
+        lanes[0] = value;
+        Self(lanes)
+    }
     #[inline(always)]
     fn splat(value: T) -> Self {
         Self([value; N])
@@ -101,8 +145,7 @@ impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
     }
     #[inline(always)]
     fn mul_add(self, a: Self, b: Self) -> Self {
-        // Without the instruction, a fused multiply-add would be a call to libm.
-        if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+        if Self::FUSED {
             Self(std::array::from_fn(|i| self.0[i].fused_mul_add(a.0[i], b.0[i])))
         } else {
             self.mul(a).add(b)
@@ -133,6 +176,10 @@ impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
         self.zip(a, |x, a| if x > T::ZERO { a } else { T::ZERO })
     }
     #[inline(always)]
+    fn zero_above(self, x: Self, limit: Self) -> Self {
+        Self(std::array::from_fn(|i| if x.0[i] > limit.0[i] { T::ZERO } else { self.0[i] }))
+    }
+    #[inline(always)]
     fn exponent(self) -> Self {
         self.map(T::exponent)
     }
@@ -147,6 +194,10 @@ impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
             half /= 2;
         }
         lanes[0]
+    }
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        super::elementary::tanh_by_division(self)
     }
 }
 
@@ -175,6 +226,8 @@ mod tests {
         let v = Portable::<T, N>::load(&numbers, 1);
         let sum: f64 = numbers[1..=N].iter().map(|x| x.to_f64()).sum();
         assert_eq!(v.sum().to_f64(), sum);
+        assert_eq!(Portable::<T, N>::first(numbers[3]).sum(), numbers[3]);
+        assert_eq!(v.broadcast(&(), N - 1).0, [numbers[N]; N]);
         let mut copy = vec![T::ZERO; 9];
         v.sub(v).add(v).store(&mut copy, 1);
         assert_eq!(copy[1..=N], numbers[1..=N]);

@@ -8,7 +8,9 @@
 
 use std::arch::x86_64::*;
 
-use super::vector::Vector;
+use super::elementary;
+use super::tanh_table::{self, Row};
+use super::vector::{Lookup, Vector};
 
 /// Wraps an expression of intrinsics; see the module's safety argument.
 macro_rules! simd {
@@ -19,24 +21,52 @@ macro_rules! simd {
     };
 }
 
+/// Hides the value of a permutation from the optimiser. Where it sees that one lane goes to all, it writes two
+/// instructions of 3 cycles each (extract, broadcast) for the one.
+#[inline(always)]
+fn opaque<T>(table: T) -> T {
+    std::hint::black_box(table)
+}
+
 /// Implements [`Vector`] where the intrinsics of a width differ only in their names.
 macro_rules! vector {
     (
         $name:ident: $register:ident, $element:ident x $lanes:literal;
         $set1:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $div:ident $min:ident
         $max:ident $and:ident $andnot:ident $or:ident;
-        mul_add: |$f:ident, $g:ident, $h:ident| $mul_add:expr;
+        lanes: $lanes_type:ty, $all_lanes:expr;
+        broadcast: |$v:ident, $table:ident, $lane:ident| $broadcast:expr;
+        first: |$value:ident| $first:expr;
+        mul_add: $fused:literal, |$f:ident, $g:ident, $h:ident| $mul_add:expr;
         exponent: |$x:ident| $exponent:expr;
         negative: |$c:ident, $a:ident, $b:ident| $negative:expr;
         positive: |$d:ident, $e:ident| $positive:expr;
+        zero_above: |$i:ident, $j:ident, $l:ident| $zero_above:expr;
         sum: |$s:ident| $sum:expr;
+        tanh: $tanh:ident;
     ) => {
         #[derive(Clone, Copy)]
         pub struct $name($register);
 
+        #[allow(unused_unsafe)] // SSE2 needs none.
         impl Vector<$element> for $name {
             const LANES: usize = $lanes;
+            type Lanes = $lanes_type;
+            const FUSED: bool = $fused;
 
+            #[inline(always)]
+            fn lanes() -> Self::Lanes {
+                simd!($all_lanes)
+            }
+            #[inline(always)]
+            fn broadcast(self, $table: &Self::Lanes, $lane: usize) -> Self {
+                let $v = self.0;
+                Self(simd!($broadcast))
+            }
+            #[inline(always)]
+            fn first($value: $element) -> Self {
+                Self(simd!($first))
+            }
             #[inline(always)]
             fn splat(value: $element) -> Self {
                 Self(simd!($set1(value)))
@@ -101,6 +131,11 @@ macro_rules! vector {
                 Self(simd!($positive))
             }
             #[inline(always)]
+            fn zero_above(self, x: Self, limit: Self) -> Self {
+                let ($i, $j, $l) = (self.0, x.0, limit.0);
+                Self(simd!($zero_above))
+            }
+            #[inline(always)]
             fn exponent(self) -> Self {
                 let $x = self.0;
                 Self(simd!($exponent))
@@ -110,6 +145,10 @@ macro_rules! vector {
                 let $s = self.0;
                 simd!($sum)
             }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                elementary::$tanh(self)
+            }
         }
     };
 }
@@ -118,7 +157,15 @@ vector! {
     F32x4: __m128, f32 x 4;
     _mm_set1_ps _mm_loadu_ps _mm_storeu_ps _mm_add_ps _mm_sub_ps _mm_mul_ps _mm_div_ps
     _mm_min_ps _mm_max_ps _mm_and_ps _mm_andnot_ps _mm_or_ps;
-    mul_add: |a, b, c| _mm_add_ps(_mm_mul_ps(a, b), c);
+    lanes: (), ();
+    broadcast: |x, _table, lane| match lane {
+        0 => _mm_shuffle_ps::<0x00>(x, x),
+        1 => _mm_shuffle_ps::<0x55>(x, x),
+        2 => _mm_shuffle_ps::<0xaa>(x, x),
+        _ => _mm_shuffle_ps::<0xff>(x, x),
+    };
+    first: |x| _mm_set_ss(x);
+    mul_add: false, |a, b, c| _mm_add_ps(_mm_mul_ps(a, b), c);
     exponent: |x| {
         let k = _mm_add_epi32(_mm_castps_si128(x), _mm_set1_epi32(127));
         _mm_castsi128_ps(_mm_slli_epi32::<23>(k))
@@ -128,17 +175,25 @@ vector! {
         _mm_or_ps(_mm_and_ps(mask, a), _mm_andnot_ps(mask, b))
     };
     positive: |c, a| _mm_and_ps(a, _mm_cmpgt_ps(c, _mm_setzero_ps()));
+    zero_above: |a, x, limit| _mm_andnot_ps(_mm_cmpgt_ps(x, limit), a);
     sum: |x| {
         let two = _mm_add_ps(x, _mm_movehl_ps(x, x));
         _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
     };
+    tanh: tanh_by_division;
 }
 
 vector! {
     F64x2: __m128d, f64 x 2;
     _mm_set1_pd _mm_loadu_pd _mm_storeu_pd _mm_add_pd _mm_sub_pd _mm_mul_pd _mm_div_pd
     _mm_min_pd _mm_max_pd _mm_and_pd _mm_andnot_pd _mm_or_pd;
-    mul_add: |a, b, c| _mm_add_pd(_mm_mul_pd(a, b), c);
+    lanes: (), ();
+    broadcast: |x, _table, lane| match lane {
+        0 => _mm_unpacklo_pd(x, x),
+        _ => _mm_unpackhi_pd(x, x),
+    };
+    first: |x| _mm_set_sd(x);
+    mul_add: false, |a, b, c| _mm_add_pd(_mm_mul_pd(a, b), c);
     exponent: |x| {
         let k = _mm_add_epi64(_mm_castpd_si128(x), _mm_set1_epi64x(1023));
         _mm_castsi128_pd(_mm_slli_epi64::<52>(k))
@@ -148,76 +203,155 @@ vector! {
         _mm_or_pd(_mm_and_pd(mask, a), _mm_andnot_pd(mask, b))
     };
     positive: |c, a| _mm_and_pd(a, _mm_cmpgt_pd(c, _mm_setzero_pd()));
+    zero_above: |a, x, limit| _mm_andnot_pd(_mm_cmpgt_pd(x, limit), a);
     sum: |x| _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)));
+    tanh: tanh_by_division;
 }
 
 vector! {
     F32x8: __m256, f32 x 8;
     _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps
     _mm256_min_ps _mm256_max_ps _mm256_and_ps _mm256_andnot_ps _mm256_or_ps;
-    mul_add: |a, b, c| _mm256_fmadd_ps(a, b, c);
+    lanes: [__m256i; 8], opaque([
+        _mm256_set1_epi32(0), _mm256_set1_epi32(1), _mm256_set1_epi32(2), _mm256_set1_epi32(3),
+        _mm256_set1_epi32(4), _mm256_set1_epi32(5), _mm256_set1_epi32(6), _mm256_set1_epi32(7),
+    ]);
+    broadcast: |x, table, lane| _mm256_permutevar8x32_ps(x, table[lane]);
+    first: |x| _mm256_zextps128_ps256(_mm_set_ss(x));
+    mul_add: true, |a, b, c| _mm256_fmadd_ps(a, b, c);
     exponent: |x| {
         let k = _mm256_add_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(127));
         _mm256_castsi256_ps(_mm256_slli_epi32::<23>(k))
     };
     negative: |c, a, b| _mm256_blendv_ps(b, a, _mm256_cmp_ps::<_CMP_LT_OQ>(c, _mm256_setzero_ps()));
     positive: |c, a| _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GT_OQ>(c, _mm256_setzero_ps()));
+    zero_above: |a, x, limit| _mm256_andnot_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, limit), a);
     sum: |x| {
         let four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
         let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
         _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
     };
+    tanh: tanh_by_table;
 }
 
 vector! {
     F64x4: __m256d, f64 x 4;
     _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd
     _mm256_min_pd _mm256_max_pd _mm256_and_pd _mm256_andnot_pd _mm256_or_pd;
-    mul_add: |a, b, c| _mm256_fmadd_pd(a, b, c);
+    // A lane of f64 is two of f32.
+    lanes: [__m256i; 4], opaque([
+        _mm256_set1_epi64x(0x1_0000_0000), _mm256_set1_epi64x(0x3_0000_0002),
+        _mm256_set1_epi64x(0x5_0000_0004), _mm256_set1_epi64x(0x7_0000_0006),
+    ]);
+    broadcast: |x, table, lane| _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(x), table[lane]));
+    first: |x| _mm256_zextpd128_pd256(_mm_set_sd(x));
+    mul_add: true, |a, b, c| _mm256_fmadd_pd(a, b, c);
     exponent: |x| {
         let k = _mm256_add_epi64(_mm256_castpd_si256(x), _mm256_set1_epi64x(1023));
         _mm256_castsi256_pd(_mm256_slli_epi64::<52>(k))
     };
     negative: |c, a, b| _mm256_blendv_pd(b, a, _mm256_cmp_pd::<_CMP_LT_OQ>(c, _mm256_setzero_pd()));
     positive: |c, a| _mm256_and_pd(a, _mm256_cmp_pd::<_CMP_GT_OQ>(c, _mm256_setzero_pd()));
+    zero_above: |a, x, limit| _mm256_andnot_pd(_mm256_cmp_pd::<_CMP_GT_OQ>(x, limit), a);
     sum: |x| {
         let two = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd::<1>(x));
         _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
     };
+    tanh: tanh_by_division;
 }
 
 vector! {
     F32x16: __m512, f32 x 16;
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps
     _mm512_min_ps _mm512_max_ps _mm512_and_ps _mm512_andnot_ps _mm512_or_ps;
-    mul_add: |a, b, c| _mm512_fmadd_ps(a, b, c);
+    lanes: [__m512i; 16], opaque([
+        _mm512_set1_epi32(0), _mm512_set1_epi32(1), _mm512_set1_epi32(2), _mm512_set1_epi32(3),
+        _mm512_set1_epi32(4), _mm512_set1_epi32(5), _mm512_set1_epi32(6), _mm512_set1_epi32(7),
+        _mm512_set1_epi32(8), _mm512_set1_epi32(9), _mm512_set1_epi32(10), _mm512_set1_epi32(11),
+        _mm512_set1_epi32(12), _mm512_set1_epi32(13), _mm512_set1_epi32(14), _mm512_set1_epi32(15),
+    ]);
+    broadcast: |x, table, lane| _mm512_permutexvar_ps(table[lane], x);
+    first: |x| _mm512_zextps128_ps512(_mm_set_ss(x));
+    mul_add: true, |a, b, c| _mm512_fmadd_ps(a, b, c);
     exponent: |x| {
         let k = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(127));
         _mm512_castsi512_ps(_mm512_slli_epi32::<23>(k))
     };
     negative: |c, a, b| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(c, _mm512_setzero_ps()), b, a);
     positive: |c, a| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(c, _mm512_setzero_ps()), a);
+    zero_above: |a, x, limit| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NGT_UQ>(x, limit), a);
     sum: |x| {
         let low = _mm512_castps512_ps256(x);
         let eight = _mm256_add_ps(low, _mm512_extractf32x8_ps::<1>(x));
         F32x8(eight).sum()
     };
+    tanh: tanh_by_table;
 }
 
 vector! {
     F64x8: __m512d, f64 x 8;
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd
     _mm512_min_pd _mm512_max_pd _mm512_and_pd _mm512_andnot_pd _mm512_or_pd;
-    mul_add: |a, b, c| _mm512_fmadd_pd(a, b, c);
+    lanes: [__m512i; 8], opaque([
+        _mm512_set1_epi64(0), _mm512_set1_epi64(1), _mm512_set1_epi64(2), _mm512_set1_epi64(3),
+        _mm512_set1_epi64(4), _mm512_set1_epi64(5), _mm512_set1_epi64(6), _mm512_set1_epi64(7),
+    ]);
+    broadcast: |x, table, lane| _mm512_permutexvar_pd(table[lane], x);
+    first: |x| _mm512_zextpd128_pd512(_mm_set_sd(x));
+    mul_add: true, |a, b, c| _mm512_fmadd_pd(a, b, c);
     exponent: |x| {
         let k = _mm512_add_epi64(_mm512_castpd_si512(x), _mm512_set1_epi64(1023));
         _mm512_castsi512_pd(_mm512_slli_epi64::<52>(k))
     };
     negative: |c, a, b| _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_LT_OQ>(c, _mm512_setzero_pd()), b, a);
     positive: |c, a| _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(c, _mm512_setzero_pd()), a);
+    zero_above: |a, x, limit| _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_NGT_UQ>(x, limit), a);
     sum: |x| {
         let low = _mm512_castpd512_pd256(x);
         let four = _mm256_add_pd(low, _mm512_extractf64x4_pd::<1>(x));
         F64x4(four).sum()
     };
+    tanh: tanh_by_division;
+}
+
+/// Implements [`Lookup`] where there are instructions for it.
+macro_rules! lookup {
+    (
+        $name:ident, $table:ident;
+        interval: |$x:ident, $first:ident, $last:ident| $interval:expr;
+        pick: |$i:ident, $row:ident| $pick:expr;
+    ) => {
+        impl Lookup for $name {
+            const TANH: &'static [Row] = &tanh_table::$table;
+
+            #[inline(always)]
+            fn interval(self, first: Self, last: Self) -> Self {
+                let ($x, $first, $last) = (self.0, first.0, last.0);
+                Self(simd!($interval))
+            }
+            #[inline(always)]
+            fn pick(self, row: &Row) -> Self {
+                let ($i, $row) = (self.0, &row.0);
+                Self(simd!($pick))
+            }
+        }
+    };
+}
+
+lookup! {
+    F32x8, OCTAVES;
+    interval: |x, first, last| {
+        let x = _mm256_max_epi32(_mm256_castps_si256(x), _mm256_castps_si256(first));
+        _mm256_castsi256_ps(_mm256_srli_epi32::<23>(_mm256_min_epi32(x, _mm256_castps_si256(last))))
+    };
+    pick: |i, row| _mm256_permutevar8x32_ps(_mm256_loadu_ps(row.as_ptr()), _mm256_castps_si256(i));
+}
+
+lookup! {
+    F32x16, HALF_OCTAVES;
+    interval: |x, first, last| {
+        let x = _mm512_max_epi32(_mm512_castps_si512(x), _mm512_castps_si512(first));
+        _mm512_castsi512_ps(_mm512_srli_epi32::<22>(_mm512_min_epi32(x, _mm512_castps_si512(last))))
+    };
+    pick: |i, row| _mm512_permutexvar_ps(_mm512_castps_si512(i), _mm512_loadu_ps(row.as_ptr()));
 }

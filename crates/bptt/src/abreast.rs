@@ -1,0 +1,388 @@
+//! Sequences abreast: one in each lane, for networks of few hidden units.
+//!
+//! With units in the lanes, 10 units leave 6 of 16 lanes idle, and every step of every sequence pays for its own loads and
+//! sums. With a sequence in each lane nothing is idle: a unit of all sequences is one vector, a weight is one number
+//! for all of them, and nothing crosses lanes but the gradient, once a batch.
+//!
+//! Shapes, with L lanes: `x (T, I, L)`, `hidden` and `delta (T, H, L)`, `d_output (T, O, L)`; gradients have L partial
+//! sums each. Lanes whose sequence has ended hold zeros. Sums are taken in the order of [`crate::kernel::affine`] and
+//! [`crate::kernel::dot`], so that a prediction has the same bits as alone.
+
+use crate::Float;
+use crate::cell::{Layout, Weights, WeightsMut};
+use crate::dim::Dim;
+use crate::kernel::abreast::{Columns, Strided, back, knows_order, links, outer_acc, tile, tree};
+use crate::kernel::activation::{Activation, Function};
+use crate::kernel::level::{Isa, Kernel};
+use crate::kernel::tile::{Matrix, unroll};
+use crate::kernel::vector::Vector;
+use crate::workspace::Scratch;
+
+/// The largest buffer that is spent on this, in elements: beyond, long sequences would leave the caches.
+const MOST_ELEMENTS: usize = 1 << 19;
+
+/// Elements of the buffer for up to `longest` timesteps at any level; 0 where the way is not worth it.
+pub(crate) fn elements<T: Float, I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>, longest: usize) -> usize {
+    if layout.hidden.size() >= 2 * T::LINE {
+        return 0;
+    }
+    let elements = Cut::new(layout, longest).end.saturating_mul(T::LINE);
+    if elements > MOST_ELEMENTS { 0 } else { elements }
+}
+
+/// Whether `sequences` of up to `steps` timesteps are best worked on this way, given the buffer.
+#[inline(always)]
+pub(crate) fn fits<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
+    layout: Layout<I, H, O>,
+    steps: usize,
+    sequences: usize,
+    buffer: &[T],
+) -> bool {
+    let lanes = T::Vector::<S>::LANES;
+    let size = layout.hidden.size();
+    let small = size < 2 * T::LINE && knows_order(lanes, size) && 2 * sequences >= lanes;
+    small && Cut::new(layout, steps).end.saturating_mul(lanes) <= buffer.len()
+}
+
+/// Where the parts of the buffer begin, in vectors.
+struct Cut {
+    hidden: usize,
+    delta: usize,
+    d_output: usize,
+    gradient: usize,
+    end: usize,
+}
+
+impl Cut {
+    #[inline(always)]
+    fn new<I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>, steps: usize) -> Self {
+        let (i, h, o) = (layout.input.size(), layout.hidden.size(), layout.output.size());
+        let hidden = steps.saturating_mul(i);
+        let delta = hidden.saturating_add(steps.saturating_mul(h));
+        let d_output = delta.saturating_add(steps.saturating_mul(h));
+        let gradient = d_output.saturating_add(steps.saturating_mul(o));
+        let weights =
+            i.saturating_add(h).saturating_add(o).saturating_add(1).saturating_mul(h).saturating_add(o);
+        Self { hidden, delta, d_output, gradient, end: gradient.saturating_add(weights) }
+    }
+}
+
+/// Up to one sequence for each lane, longest first.
+struct Row<'a, T: Float, S: Isa> {
+    members: &'a [usize],
+    offsets: &'a [usize],
+    steps: usize,
+    /// The lengths, one in each lane.
+    lengths: T::Vector<S>,
+}
+
+impl<'a, T: Float, S: Isa> Row<'a, T, S> {
+    /// Takes the next row off the front of `members`, which are sorted by length.
+    #[inline(always)]
+    fn take(members: &mut &'a [usize], offsets: &'a [usize]) -> Self {
+        let (row, rest) = members.split_at(members.len().min(T::Vector::<S>::LANES));
+        *members = rest;
+        let mut lengths = [T::ZERO; 16];
+        for m in 0..row.len() {
+            lengths[m] = T::from_f64((offsets[row[m] + 1] - offsets[row[m]]) as f64);
+        }
+        let steps = offsets[row[0] + 1] - offsets[row[0]];
+        Self { members: row, offsets, steps, lengths: T::Vector::<S>::load(&lengths, 0) }
+    }
+
+    /// `value` in the lanes whose sequence has a timestep `t`, 0 in the others.
+    #[inline(always)]
+    fn alive(&self, t: usize, value: T::Vector<S>) -> T::Vector<S> {
+        value.zero_above(T::Vector::<S>::splat(T::from_f64((t + 1) as f64)), self.lengths)
+    }
+
+    /// Turns rows of `columns` elements from one after the other to side by side: `(T, columns)` of each sequence to
+    /// `(T, columns, L)`.
+    #[inline(always)]
+    fn gather(&self, data: &[T], columns: usize, out: &mut [T]) {
+        let lanes = T::Vector::<S>::LANES;
+        let out = &mut out[..self.steps * columns * lanes];
+        let shortest = self.members[self.members.len() - 1];
+        if self.members.len() < lanes || self.offsets[shortest + 1] - self.offsets[shortest] < self.steps {
+            out.fill(T::ZERO);
+        }
+        for m in 0..self.members.len() {
+            let (from, to) = (self.offsets[self.members[m]], self.offsets[self.members[m] + 1]);
+            let data = &data[from * columns..to * columns];
+            let mut at = 0;
+            while at + 8 <= data.len() {
+                // Of constant lengths: one check for 8 elements.
+                let (data, out) = (&data[at..at + 8], &mut out[at * lanes..(at + 8) * lanes]);
+                unroll!(|e| in 8: 8 => out[e * lanes + m % lanes] = data[e]);
+                at += 8;
+            }
+            while at < data.len() {
+                out[at * lanes + m] = data[at];
+                at += 1;
+            }
+        }
+    }
+}
+
+/// The network and one row of sequences.
+struct Pass<'a, T: Float, S: Isa, I, H, O> {
+    layout: Layout<I, H, O>,
+    weights: Weights<'a, T>,
+    bias: &'a [T],
+    row: Row<'a, T, S>,
+}
+
+impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
+    /// `h_t = f(b + W_ih·x_t + W_hh·h_{t−1})`.
+    #[inline(always)]
+    fn forward(&self, f: Activation, x: &[T], hidden: &mut [T]) {
+        let (i, h, lanes) = (self.layout.input.size(), self.layout.hidden.size(), T::Vector::<S>::LANES);
+        let stride = self.layout.stride::<T>();
+        for t in 0..self.row.steps {
+            let x = Columns { data: &x[t * i * lanes..][..i * lanes], count: self.layout.input };
+            let (past, now) = hidden.split_at_mut(t * h * lanes);
+            let past = if t > 0 { &past[(t - 1) * h * lanes..] } else { past };
+            let past = Columns { data: past, count: self.layout.hidden };
+            let mut n = 0;
+            while n < h {
+                let now = &mut now[n * lanes..];
+                let bias = &self.bias[n..];
+                let ih = Matrix::new(&self.weights.weight_ih[n..], stride);
+                let hh = Matrix::new(&self.weights.weight_hh[n..], stride);
+                n += tile!(S, H, h - n, |N| self.units::<N>(f, t, (bias, x, ih), (past, hh), now));
+            }
+        }
+    }
+
+    /// `N` units at timestep `t`.
+    #[inline(always)]
+    fn units<const N: usize>(
+        &self,
+        f: Activation,
+        t: usize,
+        (bias, x, weight_ih): (&[T], Columns<'_, T, I>, Matrix<'_, T>),
+        (past, weight_hh): (Columns<'_, T, H>, Matrix<'_, T>),
+        out: &mut [T],
+    ) {
+        let lanes = T::Vector::<S>::LANES;
+        let (bias, out) = (&bias[..N], &mut out[..N * lanes]);
+        let mut sums = [T::Vector::<S>::splat(T::ZERO); N];
+        unroll!(|n| in 8: N => sums[n] = T::Vector::<S>::splat(bias[n]));
+        sums = links::<T, S, I, N>(sums, x, weight_ih);
+        if t > 0 {
+            sums = links::<T, S, H, N>(sums, past, weight_hh);
+        }
+        unroll!(|n| in 8: N => self.row.alive(t, f.apply(sums[n])).store(out, n * lanes));
+    }
+
+    /// Output `n` of one timestep, whose hidden units are `h (H, L)`.
+    #[inline(always)]
+    fn output(&self, h: &[T], n: usize) -> T::Vector<S> {
+        let weights = &self.weights.fc_weight[n * self.layout.stride::<T>()..][..self.layout.hidden.size()];
+        tree::<T, S>(self.weights.fc_bias[n], h, weights)
+    }
+
+    /// Turns labels in `d_output` into `scale·(y − label)`; adds the squared errors to `error`, one sum for each lane.
+    #[inline(always)]
+    fn loss(&self, hidden: &[T], scale: T, d_output: &mut [T], error: &mut [f64; 16]) {
+        let (h, o, lanes) = (self.layout.hidden.size(), self.layout.output.size(), T::Vector::<S>::LANES);
+        for t in 0..self.row.steps {
+            for n in 0..o {
+                let y = self.output(&hidden[t * h * lanes..][..h * lanes], n);
+                let d = &mut d_output[(t * o + n) * lanes..][..lanes];
+                let e = self.row.alive(t, y.sub(T::Vector::<S>::load(d, 0)));
+                e.mul(T::Vector::<S>::splat(scale)).store(d, 0);
+                let mut squares = [T::ZERO; 16];
+                e.mul(e).store(&mut squares, 0);
+                for m in 0..lanes {
+                    error[m] += squares[m].to_f64();
+                }
+            }
+        }
+    }
+
+    /// `δ_t = (W_hoᵀ·d_y_t + W_hhᵀ·δ_{t+1}) ⊙ f'(a_t)`.
+    #[inline(always)]
+    fn backward(&self, f: Activation, hidden: &[T], d_output: &[T], delta: &mut [T]) {
+        let (h, o, lanes) = (self.layout.hidden.size(), self.layout.output.size(), T::Vector::<S>::LANES);
+        let stride = self.layout.stride::<T>();
+        for t in (0..self.row.steps).rev() {
+            let (now, future) = delta.split_at_mut((t + 1) * h * lanes);
+            let d_y = Columns { data: &d_output[t * o * lanes..][..o * lanes], count: self.layout.output };
+            let future =
+                (t + 1 < self.row.steps).then_some(Columns { data: &*future, count: self.layout.hidden });
+            let (hidden, now) = (&hidden[t * h * lanes..][..h * lanes], &mut now[t * h * lanes..]);
+            let mut k = 0;
+            while k < h {
+                let fc = Strided { data: &self.weights.fc_weight[k..], along_units: 1, along_sum: stride };
+                let hh = Strided {
+                    data: &self.weights.weight_hh[k * stride..],
+                    along_units: stride,
+                    along_sum: 1,
+                };
+                let (hidden, now) = (&hidden[k * lanes..], &mut now[k * lanes..]);
+                k +=
+                    tile!(S, H, h - k, |N| back::<T, S, _, H, O, N>(f, (d_y, fc), (future, hh), hidden, now));
+            }
+        }
+    }
+
+    /// Adds all gradients, L partial sums each, to `sums`: weight_ih, weight_hh, fc.weight, bias, fc.bias.
+    #[inline(always)]
+    fn gradients_acc(&self, x: &[T], hidden: &[T], delta: &[T], d_output: &[T], sums: &mut [T]) {
+        let (i, h, o) = (self.layout.input.size(), self.layout.hidden.size(), self.layout.output.size());
+        let (lanes, steps) = (T::Vector::<S>::LANES, self.row.steps);
+        let (ih, rest) = sums.split_at_mut(i * h * lanes);
+        let (hh, rest) = rest.split_at_mut(h * h * lanes);
+        let (fc, rest) = rest.split_at_mut(o * h * lanes);
+        let (bias, fc_bias) = rest.split_at_mut(h * lanes);
+        let x = Columns { data: x, count: self.layout.input };
+        let later = Columns { data: &delta[h * lanes..], count: self.layout.hidden };
+        let hidden = Columns { data: hidden, count: self.layout.hidden };
+        let d_y = Columns { data: d_output, count: self.layout.output };
+        outer_acc::<T, S, I, H>(x, Columns { data: delta, count: self.layout.hidden }, steps, ih);
+        // h of each step and δ of the next.
+        outer_acc::<T, S, H, H>(hidden, later, steps.saturating_sub(1), hh);
+        outer_acc::<T, S, O, H>(d_y, hidden, steps, fc);
+        for (data, count, sums) in [(delta, h, bias), (d_output, o, fc_bias)] {
+            for n in 0..count {
+                let mut sum = T::Vector::<S>::load(sums, n * lanes);
+                for t in 0..steps {
+                    sum = sum.add(T::Vector::<S>::load(data, (t * count + n) * lanes));
+                }
+                sum.store(sums, n * lanes);
+            }
+        }
+    }
+}
+
+/// Adds the sums over the lanes to the gradient.
+#[inline(always)]
+fn reduce<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
+    layout: Layout<I, H, O>,
+    sums: &[T],
+    target: &mut WeightsMut<'_, T>,
+) {
+    let (i, h, o) = (layout.input.size(), layout.hidden.size(), layout.output.size());
+    let (lanes, stride) = (T::Vector::<S>::LANES, layout.stride::<T>());
+    let mut at = 0;
+    for (rows, out) in [(i, &mut *target.weight_ih), (h, &mut *target.weight_hh), (o, &mut *target.fc_weight)]
+    {
+        for k in 0..rows {
+            let out = &mut out[k * stride..][..h];
+            #[allow(clippy::needless_range_loop)] // An adapter would be a function of its own.
+            for n in 0..h {
+                out[n] += T::Vector::<S>::load(sums, at).sum();
+                at += lanes;
+            }
+        }
+    }
+    for n in 0..h {
+        let sum = T::Vector::<S>::load(sums, at).sum();
+        target.bias_ih[n] += sum;
+        target.bias_hh[n] += sum;
+        at += lanes;
+    }
+    for n in 0..o {
+        target.fc_bias[n] += T::Vector::<S>::load(sums, at).sum();
+        at += lanes;
+    }
+}
+
+/// Forward and backward over the sequences `members`, sorted by length; adds to `gradient`. Returns the sum of squared
+/// errors.
+pub(crate) struct Gradient<'a, 's, T, I, H, O> {
+    pub activation: Activation,
+    pub layout: Layout<I, H, O>,
+    pub flat: &'a [T],
+    pub features: &'a [T],
+    pub labels: &'a [T],
+    pub offsets: &'a [usize],
+    pub members: &'a [usize],
+    /// The factor of an error in the gradient.
+    pub scale: T,
+    pub scratch: &'a mut Scratch<'s, T>,
+    pub gradient: &'a mut [T],
+}
+
+impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Gradient<'_, '_, T, I, H, O> {
+    type Element = T;
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Isa>(self) -> f64 {
+        let Self { layout, scale, offsets, mut members, .. } = self;
+        let (lanes, i, o) = (T::Vector::<S>::LANES, layout.input.size(), layout.output.size());
+        let Scratch { abreast, bias, .. } = self.scratch;
+        let steps = offsets[members[0] + 1] - offsets[members[0]];
+        let cut = Cut::new(layout, steps);
+        let (x, rest) = abreast.split_at_mut(cut.hidden * lanes);
+        let (hidden, rest) = rest.split_at_mut((cut.delta - cut.hidden) * lanes);
+        let (delta, rest) = rest.split_at_mut((cut.d_output - cut.delta) * lanes);
+        let (d_output, rest) = rest.split_at_mut((cut.gradient - cut.d_output) * lanes);
+        let sums = &mut rest[..(cut.end - cut.gradient) * lanes];
+        sums.fill(T::ZERO);
+        let mut error = [0.0; 16];
+        while !members.is_empty() {
+            let row = Row::<T, S>::take(&mut members, offsets);
+            row.gather(self.features, i, x);
+            row.gather(self.labels, o, d_output);
+            let pass = Pass { layout, weights: layout.split(self.flat), bias, row };
+            pass.forward(self.activation, x, hidden);
+            pass.loss(hidden, scale, d_output, &mut error);
+            pass.backward(self.activation, hidden, d_output, delta);
+            pass.gradients_acc(x, hidden, delta, d_output, sums);
+        }
+        reduce::<T, S, I, H, O>(layout, sums, &mut layout.split_mut(self.gradient));
+        let mut total = 0.0;
+        for sum in error {
+            total += sum;
+        }
+        total
+    }
+}
+
+/// The outputs of the sequences `members`, sorted by length.
+pub(crate) struct Predict<'a, 's, T, I, H, O> {
+    pub activation: Activation,
+    pub layout: Layout<I, H, O>,
+    pub flat: &'a [T],
+    pub features: &'a [T],
+    pub offsets: &'a [usize],
+    pub members: &'a [usize],
+    pub scratch: &'a mut Scratch<'s, T>,
+    pub outputs: &'a mut [T],
+}
+
+impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Predict<'_, '_, T, I, H, O> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(self) {
+        let Self { layout, offsets, mut members, outputs, .. } = self;
+        let (i, h, o) = (layout.input.size(), layout.hidden.size(), layout.output.size());
+        let lanes = T::Vector::<S>::LANES;
+        let Scratch { abreast, bias, .. } = self.scratch;
+        let cut = Cut::new(layout, offsets[members[0] + 1] - offsets[members[0]]);
+        let (x, hidden) = abreast.split_at_mut(cut.hidden * lanes);
+        while !members.is_empty() {
+            let row = Row::<T, S>::take(&mut members, offsets);
+            row.gather(self.features, i, x);
+            let pass = Pass { layout, weights: layout.split(self.flat), bias, row };
+            pass.forward(self.activation, x, hidden);
+            for t in 0..pass.row.steps {
+                for n in 0..o {
+                    let mut y = [T::ZERO; 16];
+                    pass.output(&hidden[t * h * lanes..][..h * lanes], n).store(&mut y, 0);
+                    for m in 0..pass.row.members.len() {
+                        let (from, to) = (offsets[pass.row.members[m]], offsets[pass.row.members[m] + 1]);
+                        if from + t < to {
+                            outputs[(from + t) * o + n] = y[m];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The kernels of [`crate::abreast`]: a vector holds one number of L sequences, a weight is the same for all lanes.
+
+use super::activation::Function;
+use super::level::Isa;
+use super::tile::{Matrix, join, unroll};
+use super::vector::Vector;
+use crate::{Dim, Float};
+
+/// Vectors of one timestep, or of several: `(count, L)` each.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a, T, K> {
+    pub data: &'a [T],
+    pub count: K,
+}
+
+/// Weights and their distances along the units of a tile and along the sum.
+#[derive(Clone, Copy)]
+pub(crate) struct Strided<'a, T> {
+    pub data: &'a [T],
+    pub along_units: usize,
+    pub along_sum: usize,
+}
+
+/// Runs `$body` for the next few units, `$n` of them, and returns how many: as equal tiles as the registers allow, at 4
+/// sums a unit.
+macro_rules! tile {
+    ($s:ty, $h:ty, $rest:expr, |$n:ident| $body:expr) => {{
+        let rest: usize = $rest;
+        if const { <$s>::REGISTERS >= 32 && <$h>::IS_CONST } {
+            let units = rest.div_ceil(rest.div_ceil(5));
+            $crate::kernel::abreast::tile!(@ units, $n, $body, 5 4 3 2);
+            units
+        } else if const { <$s>::REGISTERS >= 32 } {
+            // Fewer sizes to compile.
+            let units = if rest >= 4 { 4 } else { 1 };
+            $crate::kernel::abreast::tile!(@ units, $n, $body, 4);
+            units
+        } else {
+            let units = rest.div_ceil(rest.div_ceil(2));
+            $crate::kernel::abreast::tile!(@ units, $n, $body, 2);
+            units
+        }
+    }};
+    (@ $units:ident, $n:ident, $body:expr, $($size:literal)*) => {
+        match $units {
+            $($size => {
+                const $n: usize = $size;
+                $body
+            })*
+            _ => {
+                const $n: usize = 1;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use tile;
+
+/// `start[n] + Σ_k a[k]·w[k, n]` for `N` units, in 4 chains each.
+#[inline(always)]
+pub(crate) fn links<T: Float, S: Isa, K: Dim, const N: usize>(
+    start: [T::Vector<S>; N],
+    a: Columns<'_, T, K>,
+    w: Matrix<'_, T>,
+) -> [T::Vector<S>; N] {
+    let zero = T::Vector::<S>::splat(T::ZERO);
+    let mut chains = [[[zero]; 4]; N];
+    unroll!(|n| in 8: N => chains[n][0][0] = start[n]);
+    let mut k = 0;
+    while k + 4 <= a.count.size() {
+        unroll!(|c| in 4 => {
+            let element = T::Vector::<S>::load(a.data, (k + c) * T::Vector::<S>::LANES);
+            let weights = &w.data[(k + c) * w.stride..][..N];
+            unroll!(|n| in 8: N => chains[n][c][0] = element.mul_add(T::Vector::<S>::splat(weights[n]), chains[n][c][0]));
+        });
+        k += 4;
+    }
+    unroll!(|c| in 3 => if k + c < a.count.size() {
+        let element = T::Vector::<S>::load(a.data, (k + c) * T::Vector::<S>::LANES);
+        let weights = &w.data[(k + c) * w.stride..][..N];
+        unroll!(|n| in 8: N => chains[n][c][0] = element.mul_add(T::Vector::<S>::splat(weights[n]), chains[n][c][0]));
+    });
+    let mut sums = start;
+    unroll!(|n| in 8: N => sums[n] = join::<T, S, 1>(chains[n])[0]);
+    sums
+}
+
+/// Whether [`tree`] knows the order for `size` units: of all sizes where lanes are few, up to 3 registers where many.
+#[inline(always)]
+pub(crate) fn knows_order(lanes: usize, size: usize) -> bool {
+    lanes <= 4 || size <= 3 * lanes
+}
+
+/// `bias + Σ_k h[k]·w[k]` in the order of [`super::dot`]: 4 chains of registers as long as more than 3 are left, then one
+/// chain; the chains join as (0 + 2) + (1 + 3), and the lanes by halves. `h` is `(H, L)`.
+#[inline(always)]
+pub(crate) fn tree<T: Float, S: Isa>(bias: T, h: &[T], w: &[T]) -> T::Vector<S> {
+    let lanes = T::Vector::<S>::LANES;
+    // The sum of lane `l` in chain `c` is number `c·L + l`.
+    let mut sums = [T::Vector::<S>::splat(T::ZERO); 16];
+    sums[0] = T::Vector::<S>::splat(bias);
+    let mut at = 0;
+    while at < w.len() {
+        let width = if at + 3 * lanes < w.len() { 4 * lanes } else { lanes };
+        for k in at..w.len().min(at + width) {
+            let element = T::Vector::<S>::load(h, k * lanes);
+            sums[(k - at) % 16] = element.mul_add(T::Vector::<S>::splat(w[k]), sums[(k - at) % 16]);
+        }
+        at += width;
+    }
+    if const { T::Vector::<S>::LANES <= 4 } && w.len() > 3 * lanes {
+        for lane in 0..lanes {
+            let even = sums[lane].add(sums[2 * lanes + lane]);
+            sums[lane] = even.add(sums[lanes + lane].add(sums[3 * lanes + lane]));
+        }
+    }
+    let mut half = lanes / 2;
+    while half > 0 {
+        for lane in 0..half {
+            sums[lane] = sums[lane].add(sums[lane + half]);
+        }
+        half /= 2;
+    }
+    sums[0]
+}
+
+/// `out[k] = (Σ_o d_y[o]·fc[k, o] + Σ_n future[n]·w[k, n]) · f'` for `N` units `k`, with `f'` from their `hidden`.
+#[inline(always)]
+pub(crate) fn back<T: Float, S: Isa, F: Function, H: Dim, O: Dim, const N: usize>(
+    f: F,
+    (d_y, fc): (Columns<'_, T, O>, Strided<'_, T>),
+    (future, w): (Option<Columns<'_, T, H>>, Strided<'_, T>),
+    hidden: &[T],
+    out: &mut [T],
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let mut sums = [T::Vector::<S>::splat(T::ZERO); N];
+    sums = weighted::<T, S, O, N>(sums, d_y, fc);
+    if let Some(future) = future {
+        sums = weighted::<T, S, H, N>(sums, future, w);
+    }
+    unroll!(|k| in 8: N => f.backward(sums[k], T::Vector::<S>::load(hidden, k * lanes)).store(out, k * lanes));
+}
+
+/// `start[k] + Σ_n a[n]·w[k, n]`.
+#[inline(always)]
+fn weighted<T: Float, S: Isa, K: Dim, const N: usize>(
+    start: [T::Vector<S>; N],
+    a: Columns<'_, T, K>,
+    w: Strided<'_, T>,
+) -> [T::Vector<S>; N] {
+    let mut sums = start;
+    for n in 0..a.count.size() {
+        let element = T::Vector::<S>::load(a.data, n * T::Vector::<S>::LANES);
+        unroll!(|k| in 8: N => {
+            sums[k] = element.mul_add(T::Vector::<S>::splat(w.data[k * w.along_units + n * w.along_sum]), sums[k]);
+        });
+    }
+    sums
+}
+
+/// `w[k, n] += Σ_t a[t, k]·d[t, n]`, lane by lane; `w (K, N, L)`.
+#[inline(always)]
+pub(crate) fn outer_acc<T: Float, S: Isa, K: Dim, N: Dim>(
+    a: Columns<'_, T, K>,
+    d: Columns<'_, T, N>,
+    steps: usize,
+    w: &mut [T],
+) {
+    let mut k = 0;
+    while k < a.count.size() {
+        let rest = a.count.size() - k;
+        if const { S::REGISTERS >= 32 } && rest >= 4 {
+            rows_acc::<T, S, K, N, 4>((a, k), d, steps, w);
+            k += 4;
+        } else if rest >= 2 {
+            rows_acc::<T, S, K, N, 2>((a, k), d, steps, w);
+            k += 2;
+        } else {
+            rows_acc::<T, S, K, N, 1>((a, k), d, steps, w);
+            k += 1;
+        }
+    }
+}
+
+/// `K` rows from `k` on.
+#[inline(always)]
+fn rows_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize>(
+    a: (Columns<'_, T, A>, usize),
+    d: Columns<'_, T, D>,
+    steps: usize,
+    w: &mut [T],
+) {
+    let mut n = 0;
+    while n + 4 <= d.count.size() {
+        tile_acc::<T, S, A, D, K, 4>(a, (d, n), steps, w);
+        n += 4;
+    }
+    while n < d.count.size() {
+        tile_acc::<T, S, A, D, K, 1>(a, (d, n), steps, w);
+        n += 1;
+    }
+}
+
+/// `K` rows from `k` on and `N` columns from `n` on.
+#[inline(always)]
+fn tile_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize, const N: usize>(
+    (a, k): (Columns<'_, T, A>, usize),
+    (d, n): (Columns<'_, T, D>, usize),
+    steps: usize,
+    w: &mut [T],
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let mut acc = [[T::Vector::<S>::splat(T::ZERO); N]; K];
+    for t in 0..steps {
+        let inputs = &a.data[(t * a.count.size() + k) * lanes..][..K * lanes];
+        let gradients = &d.data[(t * d.count.size() + n) * lanes..][..N * lanes];
+        unroll!(|row| in K => {
+            let input = T::Vector::<S>::load(inputs, row * lanes);
+            unroll!(|column| in N => {
+                let gradient = T::Vector::<S>::load(gradients, column * lanes);
+                acc[row][column] = input.mul_add(gradient, acc[row][column]);
+            });
+        });
+    }
+    unroll!(|row| in K => {
+        let w = &mut w[((k + row) * d.count.size() + n) * lanes..][..N * lanes];
+        unroll!(|column| in N => {
+            let sum = T::Vector::<S>::load(w, column * lanes).add(acc[row][column]);
+            sum.store(w, column * lanes);
+        });
+    });
+}
