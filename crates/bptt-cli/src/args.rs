@@ -16,8 +16,8 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 success; 1 the training diverged; 2 bad input (arguments, data, model file, or a place that cannot \
-be written); 130 interrupted with Ctrl-C, the model saved.
+Exit codes: 0 success; 1 the training diverged, or in a bench the loss did not fall; 2 bad input (arguments, data, \
+model file, or a place that cannot be written); 130 interrupted with Ctrl-C (a training saves its model).
 The environment variable BPTT_LEVEL (baseline, avx2, avx512) lowers the instruction set that is used.";
 
 /// What to do.
@@ -31,6 +31,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Show what a model file holds
     Inspect(InspectArgs),
+    /// Time training or inference of any shape on this machine
+    Bench(Box<BenchArgs>),
 }
 
 /// Arguments of `bptt train`.
@@ -170,6 +172,69 @@ pub struct InspectArgs {
     pub json: bool,
 }
 
+/// Arguments of `bptt bench`. Sizes and settings are optional so that a preset can fill in its own.
+#[derive(Debug, Default, Args)]
+pub struct BenchArgs {
+    /// Take sizes and settings from a known task; flags win
+    #[arg(long, value_name = "NAME", help_heading = "Task")]
+    pub preset: Option<Preset>,
+    /// Time the preset on a CSV file instead of its own data: creditcard.csv for fraud, the columns name, t,
+    /// x1, x2, x3 and y for small. The first 80 % of the sequences train
+    #[arg(long, value_name = "FILE", help_heading = "Task")]
+    pub data: Option<PathBuf>,
+    /// Time predictions instead of training
+    #[arg(long, help_heading = "Task")]
+    pub inference: bool,
+
+    /// Kind of recurrent layer [default: elman]
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
+    pub cell: Option<Cell>,
+    /// Inputs per timestep [default: 8]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Network")]
+    pub input_size: Option<usize>,
+    /// Hidden units [default: 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Network")]
+    pub hidden_size: Option<usize>,
+    /// Outputs per timestep [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Network")]
+    pub output_size: Option<usize>,
+    /// Hidden activation [default: tanh]
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
+    pub activation: Option<Activation>,
+    /// Number type [default: f32]
+    #[arg(long, value_name = "TYPE", help_heading = "Network")]
+    pub dtype: Option<Dtype>,
+
+    /// Timesteps per sequence [default: 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
+    pub seq_len: Option<usize>,
+    /// Sequences to train on or to predict [default: 256, and at least four batches]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
+    pub sequences: Option<usize>,
+    /// Sequences per update [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
+    pub batch_size: Option<usize>,
+    /// Step size of SGD [default: falls with the sizes, so that the loss falls too]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Training")]
+    pub learning_rate: Option<f64>,
+    /// Seed of weights and generated data [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
+    pub seed: Option<u64>,
+
+    /// Instruction set [default: the best that the machine has]
+    #[arg(long, value_name = "NAME", help_heading = "Measurement")]
+    pub level: Option<Level>,
+    /// Threads; 1 is all there is so far [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Measurement")]
+    pub threads: Option<usize>,
+    /// How long to measure; five repetitions are made in any case [default: 2]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Measurement")]
+    pub seconds: Option<f64>,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Declares an enum of the command line and its lower-case names in a configuration file.
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident),* $(,)? }) => {
@@ -239,5 +304,32 @@ choice! {
         Regression,
         /// 0 or 1
         Binary,
+    }
+}
+choice! {
+    /// Kind of recurrent layer.
+    Cell {
+        /// h = f(W_ih·x + b_ih + W_hh·h + b_hh)
+        Elman,
+    }
+}
+choice! {
+    /// Instruction set.
+    Level {
+        /// Every machine has it (SSE2 on x86-64)
+        Baseline,
+        /// AVX2 and FMA
+        Avx2,
+        /// AVX-512
+        Avx512,
+    }
+}
+choice! {
+    /// A task of the documentation.
+    Preset {
+        /// 12 sequences of 5 rows, 3 → 5 → 1, ReLU, f64, learning rate 1e-6
+        Small,
+        /// 45,569 sequences of 5 rows, 29 → 10 → 1, tanh, f32, learning rate 0.001
+        Fraud,
     }
 }

@@ -3,9 +3,9 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | success; also when the reader of standard output went away (`bptt predict … \| head -1`) |
-//! | 1 | the training diverged: the loss became NaN or infinite; nothing was saved |
+//! | 1 | the training diverged: the loss became NaN or infinite; nothing was saved. In a bench: the loss did not fall |
 //! | 2 | bad input: arguments, settings, data, a model file, or a place that cannot be written; no file is created or changed |
-//! | 130 | interrupted with Ctrl-C; the model was saved after the epoch that was running |
+//! | 130 | interrupted with Ctrl-C; a training has saved its model after the epoch that was running |
 //!
 //! One exception to the third line: where the report of a training cannot be printed, the model is saved already, and
 //! the message says where.
@@ -20,7 +20,7 @@ pub enum Failure {
     /// found and where.
     #[error("{0}")]
     Input(String),
-    /// The training diverged: exit code 1.
+    /// The training diverged, or did not make the loss fall where it had to: exit code 1.
     #[error("{0}")]
     Diverged(String),
     /// The training was interrupted and its model saved: exit code 130.

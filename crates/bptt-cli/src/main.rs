@@ -1,10 +1,11 @@
-//! The command-line tool `bptt`: trains recurrent networks from CSV files, and runs them.
+//! The command-line tool `bptt`: trains recurrent networks from CSV files, runs them, and times them.
 //!
 //! This file reads the arguments and turns a command's outcome into an exit code; the commands are in
 //! [`commands`].
 
 mod args;
 mod baseline;
+mod bench;
 mod commands;
 mod config;
 mod data;
@@ -37,6 +38,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Predict(args) => commands::predict::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Bench(args) => commands::bench::run(*args),
     }
 }
 

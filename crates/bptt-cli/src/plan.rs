@@ -186,7 +186,7 @@ fn naive_column(settings: &Settings, inputs: &[String]) -> Result<Option<usize>,
 }
 
 /// Names the column of a normaliser's error.
-fn locate(error: Error, file: &str, columns: &[String]) -> Failure {
+pub fn locate(error: Error, file: &str, columns: &[String]) -> Failure {
     match error {
         Error::Unscalable { column, expected, found, .. } => Failure::input(format!(
             "{file}, column `{}`: expected {expected}, found {found}",

@@ -45,11 +45,7 @@ impl Settings {
             columns: ColumnRequest { sequence, time, file_order: false, inputs, labels, window },
             naive: flags.naive,
             hidden_size: flags.hidden_size.unwrap_or(32),
-            activation: match flags.activation.unwrap_or(args::Activation::Tanh) {
-                args::Activation::Tanh => Activation::Tanh,
-                args::Activation::Relu => Activation::Relu,
-                args::Activation::Sigmoid => Activation::Sigmoid,
-            },
+            activation: flags.activation.unwrap_or(args::Activation::Tanh).into(),
             dtype: flags.dtype.unwrap_or(Dtype::F32),
             epochs,
             batch_size: flags.batch_size.unwrap_or(1),
@@ -139,6 +135,16 @@ pub fn check_threshold(threshold: f64) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::input(format!("--threshold: expected a finite number, found {threshold}")))
+}
+
+impl From<args::Activation> for Activation {
+    fn from(activation: args::Activation) -> Self {
+        match activation {
+            args::Activation::Tanh => Self::Tanh,
+            args::Activation::Relu => Self::Relu,
+            args::Activation::Sigmoid => Self::Sigmoid,
+        }
+    }
 }
 
 impl Task {

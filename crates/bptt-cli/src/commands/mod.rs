@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod bench;
 pub mod evaluate;
 pub mod inspect;
 pub mod predict;
