@@ -80,7 +80,6 @@ impl<T: Float> Job for SgdMany<'_, T> {
         let Sgd { flat, gradient, workspace, features, labels, offsets, order, .. } = self.0;
         let pass = Pass { activation, layout, features, labels, offsets };
         let mut scratch = workspace.scratch();
-        scratch.refresh(layout, flat);
         let (rate, reduction) = (self.0.learning_rate, self.0.reduction);
         pass.sgd_by_batches::<S>(flat, gradient, &mut scratch, (order, self.0.batch_size), (rate, reduction))
     }
@@ -112,7 +111,6 @@ impl<T: Float> Job for BatchGradient<'_, T> {
         let Self { flat, gradient, workspace, features, labels, offsets, members, reduction } = self;
         let pass = Pass { activation, layout, features, labels, offsets };
         let mut scratch = workspace.scratch();
-        scratch.refresh(layout, flat);
         let scale = pass.scale(members, reduction);
         sort_by_length(members, offsets);
         pass.batch_acc::<S>(Target::Buffer { flat, gradient }, &mut scratch, members, scale)
@@ -237,7 +235,6 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
             if let Some(gradient) = &gradient {
                 sgd::<T, S>(flat, gradient, learning_rate);
             }
-            scratch.refresh(self.layout, flat);
             epoch_error += error;
         }
         Ok(epoch_error)
@@ -257,6 +254,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
             let flat = *flat;
             let longest = offsets[members[0] + 1] - offsets[members[0]];
             if abreast::fits::<T, S, I, H, O>(layout, longest, members.len(), scratch.abreast) {
+                scratch.sum_biases(layout, flat);
                 return S::call(abreast::Gradient {
                     activation,
                     layout,
@@ -271,6 +269,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
                 });
             }
         }
+        scratch.refresh(layout, target.flat());
         let mut error = 0.0;
         let offsets: &[usize] = offsets;
         while let Some(group) = Group::take(&mut members, offsets, scratch.rows) {

@@ -31,7 +31,7 @@ impl<T> Target<'_, T> {
 
     /// The weights for reading.
     #[inline(always)]
-    fn flat(&self) -> &[T] {
+    pub fn flat(&self) -> &[T] {
         match self {
             Target::Weights { flat } => flat,
             Target::Buffer { flat, .. } => flat,

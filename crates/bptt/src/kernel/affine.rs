@@ -1,7 +1,8 @@
 //! The affine kernel: `out[m, n] = finish(start[m, n] + Σ_k a[m, k]·w[k, n])`, with `w` input-major.
 //!
 //! Outputs lie in SIMD lanes, so the inner step is one broadcast of `a[m, k]` times one vector of `w[k, ·]`, with
-//! no horizontal sums. `m` counts timesteps or sequences; a register tile of 4 rows shares each load of `w`. What the sum
+//! no horizontal sums. `m` counts timesteps or sequences; a register tile of 4 rows (2 with
+//! 16 registers) shares each load of `w`. What the sum
 //! starts from ([`Start`]) and what becomes of it ([`Finish`]: the activation, or its derivative) happens while the tile
 //! is in registers.
 //!

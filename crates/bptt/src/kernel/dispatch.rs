@@ -2,8 +2,8 @@
 //!
 //! [`launch`] resolves level and sizes once and then runs a [`Job`] whose every branch on them has been decided at
 //! compile time. A model with compile-time sizes gets a body of its own, compiled where it is used. Models with run-time
-//! sizes share the bodies of [`Compiled`], which are compiled once, with this crate. The activation stays a value: one
-//! predictable branch a row costs less than three times the bodies.
+//! sizes share the bodies of [`Compiled`], which are compiled once, with this crate. The activation stays a value, but for
+//! the sweeps of sizes known at compile time: one predictable branch a row costs less than three times the bodies.
 
 use super::activation::Activation;
 use super::level::{Isa, Kernel, Level};

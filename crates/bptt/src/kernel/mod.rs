@@ -3,9 +3,11 @@
 //!
 //! | kernel | what it does | where it works |
 //! |---|---|---|
-//! | [`affine`] | `out[m, n] += Σ_k a[m, k]·w[k, n]` | projections, recurrent step, backward sweep |
+//! | [`sweep`] | `s' = start + s·W`, `s` in registers | recurrent steps of one sequence, both ways |
+//! | [`affine`] | `out[m, n] = finish(start + Σ_k a[m, k]·w[k, n])` | projections and steps of a group |
 //! | [`outer`] | `w[k, n] += Σ_m a[m, k]·d[m, n]` | weight gradients |
-//! | [`dot`] | `out[m, n] = bias[n] + Σ_k a[m, k]·w[n, k]` | readout |
+//! | [`dot`] | `y = bias + Σ_k h[k]·w[k]` | readout |
+//! | [`abreast`] | the same four with a sequence in each lane | batches of small networks |
 //! | [`activation`] | `h = f(a)` and `f'` from `h` | recurrent step, backward sweep |
 //!
 //! Matrices are flat slices. Rows that hold hidden units are padded with zeros to whole cache lines, so that a
