@@ -30,6 +30,13 @@ impl<T> Buffer<T> {
     }
 }
 
+impl<T> Default for Buffer<T> {
+    /// An empty buffer, which takes no memory.
+    fn default() -> Self {
+        Self { block: Box::default(), start: 0, len: 0 }
+    }
+}
+
 impl<T: Float> Buffer<T> {
     /// A buffer of `len` zeros.
     ///

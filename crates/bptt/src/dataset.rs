@@ -1,11 +1,17 @@
 //! [`Dataset`]: sequences of any lengths in flat buffers; [`DatasetView`] borrows the same.
 
 use crate::dim::{Const, Dim, Dyn};
+use crate::loss::is_nan;
 use crate::rng::Rng;
+use crate::stack::learner::Sequences;
 use crate::{Error, Float, Result};
 
 /// Labelled sequences: one flat feature buffer `(rows, I)`, one flat label buffer `(rows, O)` and a table of
 /// offsets. Sequence `s` is rows `offsets[s]..offsets[s + 1]`. No padding, no sorting, no I/O.
+///
+/// A label that is NaN is missing: its element has an output, but no loss. Only the methods that say so take one, so that
+/// a NaN which came about by accident is an error. For cross-entropy the labels of a timestep are 1 for its class and 0
+/// for the others ([`Dataset::push_classes`]).
 ///
 /// ```
 /// let mut data = bptt::Dataset::<f32>::new(2, 1)?;
@@ -21,6 +27,10 @@ pub struct Dataset<T = f32, I = Dyn, O = Dyn> {
     features: Vec<T>,
     labels: Vec<T>,
     offsets: Vec<usize>,
+    /// One per row, or none: all 1.
+    weights: Vec<T>,
+    /// Whether a label is missing.
+    partial: bool,
 }
 
 /// A [`Dataset`] whose sizes the compiler checks against an [`Rnn`](crate::Rnn)'s.
@@ -35,6 +45,8 @@ pub struct DatasetView<'a, T = f32, I = Dyn, O = Dyn> {
     pub(crate) features: &'a [T],
     pub(crate) labels: &'a [T],
     pub(crate) offsets: &'a [usize],
+    pub(crate) weights: &'a [T],
+    pub(crate) partial: bool,
 }
 
 impl<T: Float> Dataset<T> {
@@ -61,7 +73,25 @@ impl<T: Float> Dataset<T> {
         offsets: Vec<usize>,
     ) -> Result<Self> {
         DatasetView::new(input_size, output_size, &features, &labels, &offsets)?;
-        Ok(Self { input: Dyn(input_size), output: Dyn(output_size), features, labels, offsets })
+        let (input, output) = (Dyn(input_size), Dyn(output_size));
+        Ok(Self { input, output, features, labels, offsets, weights: Vec::new(), partial: false })
+    }
+
+    /// [`Dataset::from_flat`] for labels of which some are missing (NaN).
+    ///
+    /// # Errors
+    /// As [`Dataset::from_flat`], but for NaN labels.
+    pub fn from_flat_partial(
+        input_size: usize,
+        output_size: usize,
+        features: Vec<T>,
+        labels: Vec<T>,
+        offsets: Vec<usize>,
+    ) -> Result<Self> {
+        check_flat((input_size, output_size), &features, &labels, &offsets, true)?;
+        let (input, output) = (Dyn(input_size), Dyn(output_size));
+        let partial = labels.iter().any(|label| is_nan(*label));
+        Ok(Self { input, output, features, labels, offsets, weights: Vec::new(), partial })
     }
 
     /// Appends a sequence: `features (T, I)` and `labels (T, O)`, row-major.
@@ -69,7 +99,54 @@ impl<T: Float> Dataset<T> {
     /// # Errors
     /// [`Error::Empty`], [`Error::Length`], [`Error::NotFinite`]; the data set is then unchanged.
     pub fn push(&mut self, features: &[T], labels: &[T]) -> Result<()> {
-        self.push_flat(features, labels)
+        self.push_flat(features, labels, false)
+    }
+
+    /// [`Dataset::push`] for a sequence of which some labels are missing (NaN).
+    ///
+    /// # Errors
+    /// As [`Dataset::push`], but for NaN labels.
+    pub fn push_partial(&mut self, features: &[T], labels: &[T]) -> Result<()> {
+        self.push_flat(features, labels, true)
+    }
+
+    /// Appends a sequence `features (T, I)` that has labels `(O)` at its last timestep only: one for the whole sequence.
+    ///
+    /// # Errors
+    /// As [`Dataset::push`].
+    pub fn push_last(&mut self, features: &[T], labels: &[T]) -> Result<()> {
+        if labels.len() != self.output.size() {
+            let (what, expected) = ("labels".to_owned(), self.output.size());
+            return Err(Error::Length { what, expected, found: labels.len() });
+        }
+        let rows = (features.len() / self.input.size()).max(1);
+        let mut all = vec![T::from_f64(f64::NAN); (rows - 1).saturating_mul(self.output.size())];
+        all.extend_from_slice(labels);
+        check_finite("label", labels, &[0, 1], self.output.size(), self.len())?;
+        self.push_flat(features, &all, true)
+    }
+
+    /// Appends a sequence `features (T, I)` with the class of each timestep, for cross-entropy: its labels become 1 for
+    /// the class and 0 for the others. `None` is unlabelled.
+    ///
+    /// # Errors
+    /// As [`Dataset::push`], and [`Error::Setting`] for a class that is not below the number of outputs.
+    pub fn push_classes(&mut self, features: &[T], classes: &[Option<usize>]) -> Result<()> {
+        let size = self.output.size();
+        let mut labels = Vec::with_capacity(classes.len() * size);
+        for class in classes {
+            match class {
+                None => labels.extend(std::iter::repeat_n(T::from_f64(f64::NAN), size)),
+                Some(class) if *class < size => {
+                    labels.extend((0..size).map(|c| if c == *class { T::ONE } else { T::ZERO }));
+                }
+                Some(class) => {
+                    let expected = "a class below the number of outputs";
+                    return Err(Error::Setting { name: "class", expected, found: class.to_string() });
+                }
+            }
+        }
+        self.push_flat(features, &labels, true)
     }
 }
 
@@ -86,23 +163,36 @@ impl<const INPUT: usize, const OUTPUT: usize, T: Float> TypedDataset<INPUT, OUTP
     /// [`Error::Empty`], [`Error::Length`] where there are more or fewer labels than timesteps,
     /// [`Error::NotFinite`]; the data set is then unchanged.
     pub fn push(&mut self, features: &[[T; INPUT]], labels: &[[T; OUTPUT]]) -> Result<()> {
-        self.push_flat(features.as_flattened(), labels.as_flattened())
+        self.push_flat(features.as_flattened(), labels.as_flattened(), false)
+    }
+
+    /// Appends a sequence of timesteps, some of whose labels are missing (NaN).
+    ///
+    /// # Errors
+    /// As [`TypedDataset::push`], but for NaN labels.
+    pub fn push_partial(&mut self, features: &[[T; INPUT]], labels: &[[T; OUTPUT]]) -> Result<()> {
+        self.push_flat(features.as_flattened(), labels.as_flattened(), true)
     }
 }
 
 impl<T: Float, I: Dim, O: Dim> Dataset<T, I, O> {
     fn empty(input: I, output: O) -> Self {
-        Self { input, output, features: Vec::new(), labels: Vec::new(), offsets: vec![0] }
+        let (features, labels, weights) = (Vec::new(), Vec::new(), Vec::new());
+        Self { input, output, features, labels, offsets: vec![0], weights, partial: false }
     }
 
-    fn push_flat(&mut self, features: &[T], labels: &[T]) -> Result<()> {
+    fn push_flat(&mut self, features: &[T], labels: &[T], partial: bool) -> Result<()> {
         let rows = features.len() / self.input.size();
         check_lengths(self.input, self.output, features, labels, rows)?;
         if rows == 0 {
             return Err(Error::Empty { what: "a sequence" });
         }
         check_finite("feature", features, &[0, rows], self.input.size(), self.len())?;
-        check_finite("label", labels, &[0, rows], self.output.size(), self.len())?;
+        check_labels(labels, &[0, rows], self.output.size(), self.len(), partial)?;
+        self.partial |= partial && labels.iter().any(|label| is_nan(*label));
+        if !self.weights.is_empty() {
+            self.weights.extend(std::iter::repeat_n(T::ONE, rows));
+        }
         self.features.extend_from_slice(features);
         self.labels.extend_from_slice(labels);
         self.offsets.push(self.rows() + rows);
@@ -159,10 +249,54 @@ impl<T: Float, I: Dim, O: Dim> Dataset<T, I, O> {
         &self.offsets
     }
 
+    /// The weights of the rows in the loss; empty where all are 1.
+    pub fn weights(&self) -> &[T] {
+        &self.weights
+    }
+
+    /// Sets what each row counts for in the loss, on top of class weights. Sequences that are added later weigh 1.
+    ///
+    /// # Errors
+    /// [`Error::Length`], [`Error::Setting`] for a weight that is not a number from 0 on.
+    pub fn set_weights(&mut self, weights: Vec<T>) -> Result<()> {
+        if weights.len() != self.rows() {
+            let (what, expected) = ("weights".to_owned(), self.rows());
+            return Err(Error::Length { what, expected, found: weights.len() });
+        }
+        if let Some(row) = weights.iter().position(|weight| !(*weight >= T::ZERO && weight.is_finite())) {
+            let found = format!("{} in row {row} (counted from 0)", weights[row]);
+            return Err(Error::Setting { name: "weights", expected: "numbers from 0 on", found });
+        }
+        self.weights = weights;
+        Ok(())
+    }
+
+    /// Makes the first `steps` timesteps of every sequence unlabelled: the network reads them and warms up.
+    pub fn washout(&mut self, steps: usize) {
+        let o = self.output.size();
+        for s in 0..self.len() {
+            let (from, to) = (self.offsets[s], self.offsets[s + 1]);
+            self.labels[from * o..to.min(from.saturating_add(steps)) * o].fill(T::from_f64(f64::NAN));
+        }
+        self.partial |= steps > 0 && !self.is_empty();
+    }
+
+    /// Whether a label is missing.
+    pub fn is_partial(&self) -> bool {
+        self.partial
+    }
+
     /// The same, borrowed.
     pub fn view(&self) -> DatasetView<'_, T, I, O> {
-        let (input, output) = (self.input, self.output);
-        DatasetView { input, output, features: &self.features, labels: &self.labels, offsets: &self.offsets }
+        DatasetView {
+            input: self.input,
+            output: self.output,
+            features: &self.features,
+            labels: &self.labels,
+            offsets: &self.offsets,
+            weights: &self.weights,
+            partial: self.partial,
+        }
     }
 
     /// A new data set of the sequences `indices`, in that order.
@@ -179,8 +313,10 @@ impl<T: Float, I: Dim, O: Dim> Dataset<T, I, O> {
             };
             subset.features.extend_from_slice(&self.features[from * i..to * i]);
             subset.labels.extend_from_slice(&self.labels[from * o..to * o]);
+            subset.weights.extend_from_slice(self.weights.get(from..to).unwrap_or_default());
             subset.offsets.push(subset.rows() + to - from);
         }
+        subset.partial = subset.labels.iter().any(|label| is_nan(*label));
         Ok(subset)
     }
 }
@@ -197,12 +333,9 @@ impl<'a, T: Float> DatasetView<'a, T> {
         labels: &'a [T],
         offsets: &'a [usize],
     ) -> Result<Self> {
-        check_sizes(input_size, output_size)?;
-        let rows = check_offsets(offsets)?;
-        check_lengths(Dyn(input_size), Dyn(output_size), features, labels, rows)?;
-        check_finite("feature", features, offsets, input_size, 0)?;
-        check_finite("label", labels, offsets, output_size, 0)?;
-        Ok(Self { input: Dyn(input_size), output: Dyn(output_size), features, labels, offsets })
+        check_flat((input_size, output_size), features, labels, offsets, false)?;
+        let (input, output) = (Dyn(input_size), Dyn(output_size));
+        Ok(Self { input, output, features, labels, offsets, weights: &[], partial: false })
     }
 }
 
@@ -220,6 +353,21 @@ impl<'a, T: Float, I: Dim, O: Dim> DatasetView<'a, T, I, O> {
     /// Timesteps of the longest sequence; 0 where there is none.
     pub fn longest(&self) -> usize {
         longest(self.offsets)
+    }
+
+    /// Whether every element is labelled and weighs 1.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.partial && self.weights.is_empty()
+    }
+
+    /// The buffers.
+    pub(crate) fn sequences(&self) -> Sequences<'a, T> {
+        Sequences {
+            features: self.features,
+            labels: self.labels,
+            weights: self.weights,
+            offsets: self.offsets,
+        }
     }
 }
 
@@ -272,6 +420,34 @@ pub fn split(sequences: usize, train_ratio: f64, seed: Option<u64>) -> Result<Sp
 /// Timesteps of the longest sequence in a table of offsets.
 pub(crate) fn longest(offsets: &[usize]) -> usize {
     offsets.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
+}
+
+fn check_flat<T: Float>(
+    (input_size, output_size): (usize, usize),
+    features: &[T],
+    labels: &[T],
+    offsets: &[usize],
+    partial: bool,
+) -> Result<()> {
+    check_sizes(input_size, output_size)?;
+    let rows = check_offsets(offsets)?;
+    check_lengths(Dyn(input_size), Dyn(output_size), features, labels, rows)?;
+    check_finite("feature", features, offsets, input_size, 0)?;
+    check_labels(labels, offsets, output_size, 0, partial)
+}
+
+/// [`check_finite`] for labels, of which some may be missing.
+fn check_labels<T: Float>(
+    labels: &[T],
+    offsets: &[usize],
+    columns: usize,
+    first: usize,
+    partial: bool,
+) -> Result<()> {
+    if partial && labels.iter().all(|label| label.is_finite() || is_nan(*label)) {
+        return Ok(());
+    }
+    check_finite("label", labels, offsets, columns, first)
 }
 
 fn check_sizes(input_size: usize, output_size: usize) -> Result<()> {

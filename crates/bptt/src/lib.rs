@@ -38,8 +38,10 @@
 //! - `safetensors`: model files ([`file`](https://docs.rs/bptt/latest/bptt/file)), off by default.
 
 mod abreast;
+mod architecture;
 mod buffer;
 mod cell;
+mod config;
 mod dataset;
 mod dim;
 mod epoch;
@@ -48,6 +50,7 @@ mod error;
 pub mod file;
 mod float;
 mod gradient;
+mod gradients;
 mod group;
 mod kernel;
 mod loss;
@@ -59,19 +62,27 @@ mod params;
 mod predict;
 mod readout;
 mod rng;
+mod schedule;
+mod stack;
 mod train;
 mod workspace;
 
+pub use architecture::{Architecture, Cell};
+pub use config::{EarlyStopping, TrainConfig};
 pub use dataset::{Dataset, DatasetView, Split, TypedDataset, split};
 pub use dim::{Const, Dim, Dyn, PROMOTED, Visitor};
 pub use error::{Error, Result};
 pub use float::Float;
+pub use gradients::Gradients;
 pub use kernel::activation::Activation;
 pub use kernel::level::Level;
-pub use loss::Reduction;
+pub use loss::{Loss, Reduction};
 pub use model::{DynRnn, Model, Rnn};
 pub use normalize::{Normalization, Normalizer};
+pub use optim::Optimizer;
 pub use params::Params;
 pub use predict::Predictor;
 pub use rng::Rng;
-pub use train::{EpochStats, Gradients, TrainConfig, Trainer};
+pub use schedule::Schedule;
+pub use stack::state::State;
+pub use train::{EpochStats, Trainer};

@@ -1,24 +1,25 @@
-//! [`Rnn`] and [`DynRnn`]: a recurrent layer with a linear readout, with sizes in the type or at run time.
+//! [`Rnn`] and [`DynRnn`]: recurrent layers with a linear readout, with sizes in the type or at run time.
 
 use crate::buffer::zeros;
 use crate::cell::Layout;
 use crate::dataset::{DatasetView, check_offsets};
 use crate::dim::{Const, Dim, Dyn};
+use crate::gradients::Gradients;
 use crate::loss::Reduction;
 use crate::params::Params;
 use crate::predict::Predictor;
 use crate::rng::Rng;
-use crate::train::Gradients;
-use crate::{Activation, Error, Float, Level, Result};
+use crate::stack::Stack;
+use crate::{Activation, Architecture, Error, Float, Level, Result};
 
-/// A recurrent network: one Elman layer and a linear readout at every timestep.
+/// A recurrent network: the layers of an [`Architecture`] and a linear readout at every timestep.
 ///
-/// `h_t = f(W_ih·x_t + b_ih + W_hh·h_{t−1} + b_hh)`, `y_t = W_ho·h_t + b_o`, `h_0 = 0`. Use it through its aliases
-/// [`Rnn`] and [`DynRnn`].
+/// In its simplest form, one Elman layer, `h_t = f(W_ih·x_t + b_ih + W_hh·h_{t−1} + b_hh)`,
+/// `y_t = W_ho·h_t + b_o`, `h_0 = 0`. Use it through its aliases [`Rnn`] and [`DynRnn`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model<I, H, O, T = f32> {
     pub(crate) layout: Layout<I, H, O>,
-    pub(crate) activation: Activation,
+    pub(crate) architecture: Architecture,
     pub(crate) params: Params<T>,
 }
 
@@ -54,13 +55,21 @@ pub type Rnn<const INPUT: usize, const HIDDEN: usize, const OUTPUT: usize, T = f
 pub type DynRnn<T = f32> = Model<Dyn, Dyn, Dyn, T>;
 
 impl<const INPUT: usize, const HIDDEN: usize, const OUTPUT: usize, T: Float> Rnn<INPUT, HIDDEN, OUTPUT, T> {
-    /// A network with PyTorch's initialisation: every parameter uniform in ±1/√H, drawn from `seed`.
+    /// One Elman layer with PyTorch's initialisation: every parameter uniform in ±1/√H, drawn from `seed`.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn new(activation: Activation, seed: u64) -> Result<Self> {
+        Self::with_architecture(Architecture::elman(activation), seed)
+    }
+
+    /// A network of any architecture; see [`Rnn::new`].
+    ///
+    /// # Errors
+    /// [`Error::ZeroSize`] or [`Error::Setting`] for an architecture that cannot be, [`Error::OutOfMemory`].
+    pub fn with_architecture(architecture: Architecture, seed: u64) -> Result<Self> {
         const { assert!(INPUT > 0 && HIDDEN > 0 && OUTPUT > 0, "sizes are at least 1") };
-        Self::initialised(Layout { input: Const, hidden: Const, output: Const }, activation, seed)
+        Self::initialised(Layout { input: Const, hidden: Const, output: Const }, architecture, seed)
     }
 
     /// The outputs for one sequence, from `h_0 = 0`.
@@ -76,12 +85,12 @@ impl<const INPUT: usize, const HIDDEN: usize, const OUTPUT: usize, T: Float> Rnn
     /// The same network with its sizes at run time, for saving or for code that does not know them.
     pub fn into_dyn(self) -> DynRnn<T> {
         let layout = Layout { input: Dyn(INPUT), hidden: Dyn(HIDDEN), output: Dyn(OUTPUT) };
-        Model { layout, activation: self.activation, params: self.params }
+        Model { layout, architecture: self.architecture, params: self.params }
     }
 }
 
 impl<T: Float> DynRnn<T> {
-    /// A network with PyTorch's initialisation: every parameter uniform in ±1/√H, drawn from `seed`.
+    /// One Elman layer with PyTorch's initialisation: every parameter uniform in ±1/√H, drawn from `seed`.
     ///
     /// # Errors
     /// [`Error::ZeroSize`], [`Error::OutOfMemory`].
@@ -92,12 +101,27 @@ impl<T: Float> DynRnn<T> {
         activation: Activation,
         seed: u64,
     ) -> Result<Self> {
+        let architecture = Architecture::elman(activation);
+        Self::with_architecture(input_size, hidden_size, output_size, architecture, seed)
+    }
+
+    /// A network of any architecture; see [`DynRnn::new`].
+    ///
+    /// # Errors
+    /// [`Error::ZeroSize`], [`Error::Setting`] for an architecture that cannot be, [`Error::OutOfMemory`].
+    pub fn with_architecture(
+        input_size: usize,
+        hidden_size: usize,
+        output_size: usize,
+        architecture: Architecture,
+        seed: u64,
+    ) -> Result<Self> {
         let sizes = [("input_size", input_size), ("hidden_size", hidden_size), ("output_size", output_size)];
         if let Some((what, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
             return Err(Error::ZeroSize { what });
         }
         let layout = Layout { input: Dyn(input_size), hidden: Dyn(hidden_size), output: Dyn(output_size) };
-        Self::initialised(layout, activation, seed)
+        Self::initialised(layout, architecture, seed)
     }
 
     /// The outputs `(T, O)` for one sequence of features `(T, I)`, from `h_0 = 0`.
@@ -122,17 +146,33 @@ impl<T: Float> DynRnn<T> {
         check_size("hidden_size", HIDDEN, self.hidden_size())?;
         check_size("output_size", OUTPUT, self.output_size())?;
         let layout = Layout { input: Const, hidden: Const, output: Const };
-        Ok(Model { layout, activation: self.activation, params: self.params })
+        Ok(Model { layout, architecture: self.architecture, params: self.params })
     }
 }
 
 impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
-    fn initialised(layout: Layout<I, H, O>, activation: Activation, seed: u64) -> Result<Self> {
-        let mut model = Self { layout, activation, params: Params::zeroed(layout.table())? };
-        let bound = 1.0 / (layout.hidden.size() as f64).sqrt();
+    fn initialised(layout: Layout<I, H, O>, architecture: Architecture, seed: u64) -> Result<Self> {
+        let mut model = Self::zeroed(layout, architecture)?;
+        let hidden = layout.hidden.size() as f64;
         let mut rng = Rng::new(seed);
-        model.params.fill(|| T::from_f64(bound * (2.0 * rng.uniform() - 1.0)));
+        model.params.fill(|name| {
+            // The readout is an `nn.Linear` of all directions' units.
+            let inputs = if name.starts_with("fc.") { architecture.directions() as f64 } else { 1.0 };
+            T::from_f64((2.0 * rng.uniform() - 1.0) / (inputs * hidden).sqrt())
+        });
         Ok(model)
+    }
+
+    /// A network whose parameters are all 0.
+    pub(crate) fn zeroed(layout: Layout<I, H, O>, architecture: Architecture) -> Result<Self> {
+        architecture.check()?;
+        let params = Params::zeroed(Stack::new(layout, architecture).table())?;
+        Ok(Self { layout, architecture, params })
+    }
+
+    /// The layout of all layers.
+    pub(crate) fn stack(&self) -> Stack {
+        Stack::new(self.layout, self.architecture)
     }
 
     /// Features per timestep.
@@ -150,9 +190,9 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
         self.layout.output.size()
     }
 
-    /// The hidden activation.
-    pub fn activation(&self) -> Activation {
-        self.activation
+    /// Cell, layers and directions.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
     }
 
     /// The parameters, by PyTorch's names.
@@ -181,7 +221,8 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
         Ok(outputs)
     }
 
-    /// The loss and its gradient for one batch: all sequences of `data`, from `h_0 = 0`.
+    /// The mean or summed squared error and its gradient for one batch: all sequences of `data`, from `h_0 = 0`, without
+    /// dropout. [`Gradients::with_config`] takes any loss.
     ///
     /// For code that brings its own optimizer; [`Trainer`](crate::Trainer) does not allocate as this does.
     ///

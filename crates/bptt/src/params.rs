@@ -2,7 +2,7 @@
 //!
 //! Optimizers, clipping, norms and saving are single loops over [`Params::flat`]. Names, shapes and the order of
 //! elements seen through [`Params::get`] and [`Params::set`] are PyTorch's; inside, a matrix may be stored
-//! input-major and its rows are padded to cache lines (see [`crate::cell`]).
+//! input-major, and its rows are padded to cache lines (see [`crate::stack`]).
 
 use crate::buffer::{Buffer, padded};
 use crate::{Error, Float, Result};
@@ -10,9 +10,11 @@ use crate::{Error, Float, Result};
 /// Where one parameter lies in the flat buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub name: &'static str,
+    pub name: String,
     /// PyTorch's shape: `[out, in]`, or `[out]` for a bias.
     pub shape: Vec<usize>,
+    /// Pieces that a stored row consists of (gates, or directions), each padded to whole cache lines.
+    pub pieces: usize,
     /// Stored with inputs as rows and outputs as columns, against PyTorch's order.
     pub input_major: bool,
     pub offset: usize,
@@ -33,11 +35,12 @@ impl Entry {
     /// The flat index of each element, in PyTorch's order.
     fn indices(&self) -> impl Iterator<Item = usize> + '_ {
         let (rows, columns) = self.stored();
+        let (piece, distance) = (columns / self.pieces, self.stride / self.pieces);
         let (outer, inner) = if self.input_major { (columns, rows) } else { (rows, columns) };
         (0..outer).flat_map(move |a| {
             (0..inner).map(move |b| {
                 let (row, column) = if self.input_major { (b, a) } else { (a, b) };
-                self.offset + row * self.stride + column
+                self.offset + row * self.stride + column / piece * distance + column % piece
             })
         })
     }
@@ -55,12 +58,17 @@ impl<T: Float> Table<T> {
         Self { entries: Vec::new(), end: Some(0), element: std::marker::PhantomData }
     }
 
-    /// Appends a parameter.
-    pub fn add(&mut self, name: &'static str, shape: &[usize], input_major: bool) {
-        let mut entry = Entry { name, shape: shape.to_vec(), input_major, offset: 0, stride: 0 };
+    /// Appends a parameter whose stored rows have `pieces` pieces.
+    pub fn add(&mut self, name: impl Into<String>, shape: &[usize], input_major: bool, pieces: usize) {
+        let (name, shape) = (name.into(), shape.to_vec());
+        let mut entry = Entry { name, shape, pieces, input_major, offset: 0, stride: 0 };
         let (rows, columns) = entry.stored();
         entry.offset = self.end.unwrap_or(usize::MAX);
-        entry.stride = columns.checked_next_multiple_of(T::LINE).map_or(usize::MAX, |_| padded::<T>(columns));
+        let piece = columns / pieces;
+        entry.stride = piece
+            .checked_next_multiple_of(T::LINE)
+            .and_then(|_| padded::<T>(piece).checked_mul(pieces))
+            .unwrap_or(usize::MAX);
         self.end = self.end.zip(rows.checked_mul(entry.stride)).and_then(|(end, len)| end.checked_add(len));
         self.entries.push(entry);
     }
@@ -86,8 +94,8 @@ impl<T: Float> Params<T> {
     }
 
     /// The names and PyTorch shapes, in storage order.
-    pub fn shapes(&self) -> impl Iterator<Item = (&'static str, &[usize])> {
-        self.entries.iter().map(|entry| (entry.name, &entry.shape[..]))
+    pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.entries.iter().map(|entry| (&entry.name[..], &entry.shape[..]))
     }
 
     /// How many parameters there are, padding not counted.
@@ -120,11 +128,11 @@ impl<T: Float> Params<T> {
         Ok(())
     }
 
-    /// Sets every parameter, in storage order and each row-major in PyTorch's shape, to what `draw` returns.
-    pub(crate) fn fill(&mut self, mut draw: impl FnMut() -> T) {
+    /// Sets every parameter, in storage order and each row-major in PyTorch's shape, to what `draw` returns for its name.
+    pub(crate) fn fill(&mut self, mut draw: impl FnMut(&str) -> T) {
         for entry in &self.entries {
             for index in entry.indices() {
-                self.flat[index] = draw();
+                self.flat[index] = draw(&entry.name);
             }
         }
     }
@@ -151,9 +159,9 @@ mod tests {
 
     fn params() -> Params<f64> {
         let mut table = Table::new();
-        table.add("a", &[2, 3], true);
-        table.add("b", &[2, 3], false);
-        table.add("c", &[2], false);
+        table.add("a", &[2, 3], true, 1);
+        table.add("b", &[2, 3], false, 1);
+        table.add("c", &[2], false, 1);
         Params::zeroed(table).unwrap()
     }
 
@@ -169,6 +177,19 @@ mod tests {
         assert_eq!(params.flat()[..10], [1.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 5.0]);
         assert_eq!(params.flat().iter().filter(|x| **x != 0.0).count(), 14);
         assert_eq!((params.count(), params.flat().len()), (14, 3 * 8 + 2 * 8 + 8));
+    }
+
+    #[test]
+    fn pieces_are_padded_each() {
+        let mut table = Table::<f64>::new();
+        table.add("gates", &[4, 2], true, 2);
+        let mut params = Params::zeroed(table).unwrap();
+        params.set("gates", &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]).unwrap();
+        assert_eq!(params.get("gates").unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        // Two rows (inputs) of two pieces (gates) of two units.
+        let at = |row: usize, gate: usize| &params.flat()[16 * row + 8 * gate..][..3];
+        assert_eq!([at(0, 0), at(0, 1)], [[1.0, 3.0, 0.0], [5.0, 7.0, 0.0]]);
+        assert_eq!([at(1, 0), at(1, 1)], [[2.0, 4.0, 0.0], [6.0, 8.0, 0.0]]);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::kernel::level::Isa;
 use crate::kernel::tile::Matrix;
 use crate::model::Model;
 use crate::readout;
+use crate::stack::Buffers;
+use crate::stack::job::Run;
+use crate::stack::state::State;
 use crate::workspace::{Scratch, Workspace};
 use crate::{Error, Float, Level, Result};
 
@@ -24,6 +27,8 @@ const CHUNK: usize = 256;
 pub struct Predictor<'m, I, H, O, T> {
     model: &'m Model<I, H, O, T>,
     workspace: Workspace<T>,
+    /// For any architecture; made when it is first needed.
+    buffers: Option<Box<Buffers<T>>>,
     members: Vec<usize>,
     level: Level,
 }
@@ -42,7 +47,9 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn with_level(model: &'m Model<I, H, O, T>, level: Level) -> Result<Self> {
-        Ok(Self { model, workspace: Workspace::new(model.layout, 0, CHUNK)?, members: vec![0; CHUNK], level })
+        let workspace =
+            Workspace::new(model.layout, 0, if model.architecture.plain().is_some() { CHUNK } else { 1 })?;
+        Ok(Self { model, workspace, buffers: None, members: vec![0; CHUNK], level })
     }
 
     /// Writes the outputs `(T, O)` for one sequence of `features (T, I)`, from `h_0 = 0`.
@@ -65,6 +72,56 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
         offsets: &[usize],
         outputs: &mut [T],
     ) -> Result<()> {
+        self.check(features, offsets, outputs)?;
+        let Some(activation) = self.model.architecture.plain() else {
+            return self.run_stack(features, offsets, outputs, None);
+        };
+        let Self { model, workspace, members, level, .. } = self;
+        workspace.fit(model.layout, longest(offsets), CHUNK)?;
+        let job = Predict { flat: model.params.flat(), workspace, features, offsets, members, outputs };
+        launch(*level, activation, model.layout, job);
+        Ok(())
+    }
+
+    /// Writes the outputs `(rows, O)` for many sequences, each from its `initial` state (zeros without one), and returns
+    /// their final states: what comes later in a sequence can go on from there.
+    ///
+    /// ```
+    /// use bptt::{Architecture, DynRnn, Predictor};
+    /// let model = DynRnn::<f32>::with_architecture(1, 4, 1, Architecture::lstm(), 1)?;
+    /// let mut predictor = Predictor::new(&model)?;
+    /// let (mut whole, mut parts) = ([0.0; 3], [0.0; 3]);
+    /// predictor.predict_into(&[0.1, 0.2, 0.3], &mut whole)?;
+    /// let state = predictor.predict_from(None, &[0.1, 0.2], &[0, 2], &mut parts[..2])?;
+    /// predictor.predict_from(Some(&state), &[0.3], &[0, 1], &mut parts[2..])?;
+    /// assert_eq!(whole, parts);
+    /// # Ok::<(), bptt::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Predictor::predict_sequences_into`], and [`Error::Length`] for a state of other sizes.
+    pub fn predict_from(
+        &mut self,
+        initial: Option<&State<T>>,
+        features: &[T],
+        offsets: &[usize],
+        outputs: &mut [T],
+    ) -> Result<State<T>> {
+        self.check(features, offsets, outputs)?;
+        let (stack, sequences) = (self.model.stack(), offsets.len() - 1);
+        let mut state = match initial {
+            Some(state) => {
+                state.check(&stack, sequences)?;
+                state.clone()
+            }
+            None => State::zeros(&stack, sequences)?,
+        };
+        self.run_stack(features, offsets, outputs, Some(&mut state))?;
+        Ok(state)
+    }
+
+    /// Refuses buffers that do not fit each other.
+    fn check(&self, features: &[T], offsets: &[usize], outputs: &[T]) -> Result<()> {
         let rows = check_offsets(offsets)?;
         let (i, o) = (self.model.input_size(), self.model.output_size());
         for (what, size, found) in [("features", i, features.len()), ("outputs", o, outputs.len())] {
@@ -73,10 +130,48 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
                 return Err(Error::Length { what: what.into(), expected, found });
             }
         }
-        let Self { model, workspace, members, level } = self;
-        workspace.fit(model.layout, longest(offsets), CHUNK)?;
-        let job = Predict { flat: model.params.flat(), workspace, features, offsets, members, outputs };
-        launch(*level, model.activation, model.layout, job);
+        Ok(())
+    }
+
+    /// The way for any architecture.
+    fn run_stack(
+        &mut self,
+        features: &[T],
+        offsets: &[usize],
+        outputs: &mut [T],
+        mut state: Option<&mut State<T>>,
+    ) -> Result<()> {
+        let (stack, flat) = (self.model.stack(), self.model.params.flat());
+        let most = CHUNK.min((offsets.len() - 1).max(1));
+        let buffers = match &mut self.buffers {
+            Some(buffers) => {
+                buffers.fit(&stack, longest(offsets), most)?;
+                buffers
+            }
+            none => none.insert(Box::new(Buffers::new(&stack, longest(offsets), most)?)),
+        };
+        buffers.refresh(&stack, flat, false);
+        let mut next = 0;
+        while next + 1 < offsets.len() {
+            let batch = CHUNK.min(offsets.len() - 1 - next);
+            let members = &mut self.members[..batch];
+            members.iter_mut().enumerate().for_each(|(m, member)| *member = next + m);
+            next += batch;
+            sort_by_length(members, offsets);
+            for (m, &member) in members.iter().enumerate() {
+                buffers.starts[m] = offsets[member];
+                buffers.lengths[m] = offsets[member + 1] - offsets[member];
+            }
+            buffers.hidden.fill(T::ZERO);
+            buffers.memory.fill(T::ZERO);
+            if let Some(state) = &mut state {
+                state.exchange(&stack, members, buffers, false);
+            }
+            T::run(Run { stack, flat, features, buffers, batch, outputs }, self.level);
+            if let Some(state) = &mut state {
+                state.exchange(&stack, members, buffers, true);
+            }
+        }
         Ok(())
     }
 }

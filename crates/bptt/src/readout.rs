@@ -65,10 +65,11 @@ pub(crate) fn gradients_acc<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
     target: &mut WeightsMut<'_, T>,
 ) {
     let o = layout.output.size();
-    let hidden = Matrix::new(hidden, layout.stride::<T>());
+    let stride = layout.stride::<T>();
+    let hidden = Matrix::new(hidden, stride);
     let rows = d_output.len() / o;
     let sizes = (layout.output, layout.hidden);
-    outer_acc::<T, S, _, _>(Matrix::new(d_output, o), hidden, rows, sizes, target.fc_weight);
+    outer_acc::<T, S, _, _>(Matrix::new(d_output, o), hidden, rows, sizes, (target.fc_weight, stride));
     for d_y in d_output.chunks_exact(o) {
         for (sum, d) in target.fc_bias.iter_mut().zip(d_y) {
             *sum += *d;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bptt::file::{AnyModel, FORMAT_VERSION, FileError, Metadata, ModelFile, Task};
-use bptt::{Activation, DynRnn, Float, Normalization, Normalizer};
+use bptt::{Activation, Architecture, DynRnn, Float, Normalization, Normalizer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -145,7 +145,10 @@ fn metadata_comes_back_and_the_bytes_are_always_the_same() {
     }
     let any = single().model;
     assert_eq!((any.input_size(), any.hidden_size(), any.output_size()), (3, 4, 2));
-    assert_eq!((any.dtype(), any.activation(), any.parameter_count()), ("float32", Activation::Sigmoid, 46));
+    assert_eq!(
+        (any.dtype(), any.architecture(), any.parameter_count()),
+        ("float32", Architecture::elman(Activation::Sigmoid), 46)
+    );
     assert_eq!(double().model.dtype(), "float64");
 }
 

@@ -51,7 +51,7 @@ fn check(mut model: DynRnn<f64>, data: &Dataset<f64>, reduction: Reduction, leve
             let expected = difference(&mut model, data, (reduction, level), (name, index));
             let error = (found - expected).abs() / scale;
             // A kink of ReLU within a step of a pre-activation would show here; the fixed seeds have none.
-            let case = format!("{} {reduction} {level} {name}[{index}]", model.activation());
+            let case = format!("{} {reduction} {level} {name}[{index}]", model.architecture().cell);
             assert!(error <= BOUND, "{case}: found {found:e}, expected {expected:e}, error {error:e}");
             worst = worst.max(error);
         }

@@ -264,7 +264,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         let steps = delta.len() / stride;
         let rows = Matrix::new(delta, stride);
         biases_acc::<T, S, _>(rows, steps, h, [&mut *target.bias_ih, &mut *target.bias_hh], Some(bias));
-        outer_acc::<T, S, _, _>(Matrix::new(x, i.size()), rows, steps, (i, h), target.weight_ih);
+        outer_acc::<T, S, _, _>(Matrix::new(x, i.size()), rows, steps, (i, h), (target.weight_ih, stride));
         let past = Matrix::new(hidden, stride);
         outer_pair_acc::<T, S, _>(past, rows.skip(1), steps - 1, h, target.weight_hh, weight_hh_t);
     }
@@ -289,7 +289,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
             let steps = x.len();
             let x = Matrix::new(&features[x.start * i.size()..x.end * i.size()], i.size());
             let delta = Matrix::new(&delta[m * stride..], width * stride);
-            outer_acc::<T, S, _, _>(x, delta, steps, (i, h), target.weight_ih);
+            outer_acc::<T, S, _, _>(x, delta, steps, (i, h), (target.weight_ih, stride));
         }
         // What W_hh connects: h of each step and δ of the next.
         let pairs = group.steps().saturating_sub(1) * width;
@@ -298,7 +298,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
             rows.skip(width),
             pairs,
             (h, h),
-            target.weight_hh,
+            (target.weight_hh, stride),
         );
     }
 }

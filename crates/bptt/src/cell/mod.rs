@@ -1,4 +1,5 @@
-//! Recurrent cells and the layout of a model's parameters.
+//! Recurrent cells, and the layout of a plain network's parameters: one Elman layer in one direction, the case of
+//! [`crate::stack`]'s layout that has ways of its own.
 //!
 //! With `I` inputs, `H` hidden units, `O` outputs and `P` = `H` padded to whole cache lines, the flat buffer holds
 //!
@@ -14,11 +15,13 @@
 //! outputs the lanes run over hidden units (see [`crate::kernel::dot`]).
 
 pub(crate) mod elman;
+pub(crate) mod gru;
+pub(crate) mod lstm;
+pub(crate) mod recurrence;
 
 use crate::Float;
 use crate::buffer::padded;
 use crate::dim::{Dim, Dyn};
-use crate::params::Table;
 
 /// A model's sizes, and with them where each parameter lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,19 +74,6 @@ impl<I: Dim, H: Dim, O: Dim> Layout<I, H, O> {
         }
     }
 
-    /// Names and shapes, in the order in which [`Layout::split`] cuts.
-    pub(crate) fn table<T: Float>(self) -> Table<T> {
-        let (i, h, o) = (self.input.size(), self.hidden.size(), self.output.size());
-        let mut table = Table::new();
-        table.add("weight_ih_l0", &[h, i], true);
-        table.add("weight_hh_l0", &[h, h], true);
-        table.add("bias_ih_l0", &[h], false);
-        table.add("bias_hh_l0", &[h], false);
-        table.add("fc.weight", &[o, h], false);
-        table.add("fc.bias", &[o], false);
-        table
-    }
-
     /// The lengths of the six parts.
     #[inline(always)]
     fn lengths<T: Float>(self) -> [usize; 6] {
@@ -121,15 +111,20 @@ impl<I: Dim, H: Dim, O: Dim> Layout<I, H, O> {
 mod tests {
     use super::*;
     use crate::params::Params;
+    use crate::{Activation, Architecture};
 
     #[test]
     fn the_table_and_the_cuts_agree() {
         for (i, h, o) in [(1, 1, 1), (3, 5, 1), (29, 10, 1), (7, 33, 4), (2, 16, 17)] {
             let layout = Layout { input: Dyn(i), hidden: Dyn(h), output: Dyn(o) };
-            let mut params = Params::<f32>::zeroed(layout.table()).unwrap();
-            let names: Vec<_> = params.shapes().map(|(name, shape)| (name, shape.iter().product())).collect();
+            let mut params = Params::<f32>::zeroed(
+                crate::stack::Stack::new(layout, Architecture::elman(Activation::Tanh)).table(),
+            )
+            .unwrap();
+            let names: Vec<_> =
+                params.shapes().map(|(name, shape)| (name.to_owned(), shape.iter().product())).collect();
             for (value, (name, count)) in names.into_iter().enumerate() {
-                params.set(name, &vec![value as f32 + 1.0; count]).unwrap();
+                params.set(&name, &vec![value as f32 + 1.0; count]).unwrap();
             }
             let w = layout.split(params.flat());
             let parts = [w.weight_ih, w.weight_hh, w.bias_ih, w.bias_hh, w.fc_weight, w.fc_bias];

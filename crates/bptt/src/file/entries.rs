@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::shown;
-use super::{AnyModel, CELL, FORMAT, FORMAT_VERSION, FileError, Metadata, ModelFile, NUM_LAYERS, Task};
-use crate::{Activation, Float, Normalization, Normalizer};
+use super::{AnyModel, FORMAT, FORMAT_VERSION, FileError, Metadata, ModelFile, Task};
+use crate::{Activation, Cell, Float, Loss, Normalization, Normalizer};
 
 /// Entries as read.
 pub(super) type Entries<'a> = BTreeMap<&'a str, &'a str>;
@@ -38,7 +38,7 @@ struct Scaling {
 /// What the metadata says about the model.
 #[derive(Clone, Copy)]
 pub(super) struct Architecture {
-    pub activation: Activation,
+    pub network: crate::Architecture,
     pub double: bool,
     pub input_size: usize,
     pub hidden_size: usize,
@@ -54,12 +54,14 @@ pub(super) fn write(file: &ModelFile) -> BTreeMap<&'static str, String> {
         sequence: metadata.sequence_column.clone(),
         time: metadata.time_column.clone(),
     };
+    let network = model.architecture();
     let mut entries = BTreeMap::from([
         ("format", FORMAT.to_owned()),
         ("format_version", FORMAT_VERSION.to_string()),
-        ("cell", CELL.to_owned()),
-        ("num_layers", NUM_LAYERS.to_owned()),
-        ("activation", model.activation().name().to_owned()),
+        ("cell", network.cell.name().to_owned()),
+        ("num_layers", network.num_layers.to_string()),
+        ("bidirectional", network.bidirectional.to_string()),
+        ("dropout", network.dropout.to_string()),
         ("dtype", model.dtype().to_owned()),
         ("input_size", model.input_size().to_string()),
         ("hidden_size", model.hidden_size().to_string()),
@@ -74,7 +76,11 @@ pub(super) fn write(file: &ModelFile) -> BTreeMap<&'static str, String> {
             scale: normalizer.scale().to_vec(),
         })
     };
+    let classes = (!metadata.classes.is_empty()).then(|| json(&metadata.classes));
     let optional = [
+        ("activation", network.cell.activation().map(|activation| activation.name().to_owned())),
+        ("loss", metadata.loss.map(|loss| loss.name().to_owned())),
+        ("classes", classes),
         (INPUTS, metadata.input_normalizer.as_ref().map(scaling)),
         (LABELS, metadata.label_normalizer.as_ref().map(scaling)),
         ("task", metadata.task.map(|task| task.name().to_owned())),
@@ -106,18 +112,34 @@ pub(super) fn check_format(entries: &Entries<'_>) -> Result<(), FileError> {
 impl Architecture {
     /// Reads the architecture; the sizes are at least 1.
     pub fn read(entries: &Entries<'_>) -> Result<Self, FileError> {
-        name(entries, "cell", &[CELL])?;
-        name(entries, "num_layers", &[NUM_LAYERS])?;
-        let activations = Activation::ALL.map(Activation::name);
-        let activation =
-            Activation::from_name(name(entries, "activation", &activations)?).unwrap_or_default();
+        let cell = match name(entries, "cell", &Cell::NAMES)? {
+            "elman" => {
+                let activations = Activation::ALL.map(Activation::name);
+                let activation = Activation::from_name(name(entries, "activation", &activations)?);
+                Cell::Elman(activation.unwrap_or_default())
+            }
+            cell => Cell::from_name(cell, Activation::default()).unwrap_or(Cell::Gru),
+        };
+        let layers = number(entries, "num_layers", "a whole number from 1 on")?;
+        // The first version of the format had neither.
+        let bidirectional = entries.contains_key("bidirectional")
+            && name(entries, "bidirectional", &["false", "true"])? == "true";
+        let dropout = match entries.contains_key("dropout") {
+            true => number(entries, "dropout", "a number from 0 on, below 1")?,
+            false => 0.0,
+        };
+        let network =
+            crate::Architecture::new(cell).num_layers(layers).bidirectional(bidirectional).dropout(dropout);
+        if let Err(error) = network.check() {
+            return Err(invalid("num_layers", "an architecture that can be", &error.to_string()));
+        }
         let double = name(entries, "dtype", &[f32::DTYPE, f64::DTYPE])? == f64::DTYPE;
         let size = |key| match number(entries, key, "a whole number from 1 on")? {
             0 => Err(invalid(key, "a whole number from 1 on", "0")),
             size => Ok(size),
         };
         let (input_size, hidden_size) = (size("input_size")?, size("hidden_size")?);
-        Ok(Self { activation, double, input_size, hidden_size, output_size: size("output_size")? })
+        Ok(Self { network, double, input_size, hidden_size, output_size: size("output_size")? })
     }
 }
 
@@ -132,6 +154,8 @@ pub(super) fn read_metadata(entries: &Entries<'_>, model: &AnyModel) -> Result<M
         time_column: columns.time,
         window: entries.get("window").map(|_| number(entries, "window", window)).transpose()?,
         task: None,
+        loss: None,
+        classes: Vec::new(),
         threshold: entries.get("threshold").map(|_| number(entries, "threshold", "a number")).transpose()?,
         input_normalizer: read_normalizer(entries, INPUTS)?,
         label_normalizer: read_normalizer(entries, LABELS)?,
@@ -139,6 +163,12 @@ pub(super) fn read_metadata(entries: &Entries<'_>, model: &AnyModel) -> Result<M
     };
     if entries.contains_key("task") {
         metadata.task = Task::from_name(name(entries, "task", &Task::ALL.map(Task::name))?);
+    }
+    if entries.contains_key("loss") {
+        metadata.loss = Loss::from_name(name(entries, "loss", &Loss::NAMES)?);
+    }
+    if entries.contains_key("classes") {
+        metadata.classes = parse_json(entries, "classes", "JSON with the classes' names")?;
     }
     metadata.check(model)?;
     Ok(metadata)

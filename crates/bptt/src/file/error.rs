@@ -49,7 +49,7 @@ pub enum FileError {
     /// A tensor is missing.
     MissingTensor {
         /// The tensor's name.
-        name: &'static str,
+        name: String,
     },
     /// There is a tensor that the model has no use for.
     UnknownTensor {
@@ -59,7 +59,7 @@ pub enum FileError {
     /// A tensor's shape is not the one that follows from the sizes in the metadata.
     Shape {
         /// The tensor's name.
-        name: &'static str,
+        name: String,
         /// The shape that follows from the sizes.
         expected: Vec<usize>,
         /// The tensor's shape.
@@ -68,7 +68,7 @@ pub enum FileError {
     /// A tensor's element type is not the one in the metadata.
     Dtype {
         /// The tensor's name.
-        name: &'static str,
+        name: String,
         /// The type in the metadata: `"F32"` or `"F64"`.
         expected: &'static str,
         /// The tensor's type.
@@ -84,7 +84,7 @@ pub enum FileError {
     /// A parameter is NaN or infinite.
     NonFinite {
         /// The tensor's name.
-        name: &'static str,
+        name: String,
         /// Which element, from 0, row-major.
         index: usize,
     },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{AnyModel, FileError};
-use crate::Normalizer;
+use crate::{Loss, Normalizer};
 
 /// What the outputs of a model are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,17 +13,20 @@ pub enum Task {
     Regression,
     /// Scores of a yes-or-no question; see [`Metadata::threshold`].
     Binary,
+    /// Logits of classes; see [`Metadata::classes`].
+    Classification,
 }
 
 impl Task {
     /// All tasks.
-    pub const ALL: [Self; 2] = [Self::Regression, Self::Binary];
+    pub const ALL: [Self; 3] = [Self::Regression, Self::Binary, Self::Classification];
 
-    /// The name: `"regression"` or `"binary"`.
+    /// The name: `"regression"`, `"binary"` or `"classification"`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Regression => "regression",
             Self::Binary => "binary",
+            Self::Classification => "classification",
         }
     }
 
@@ -46,7 +49,8 @@ impl fmt::Display for Task {
 pub struct Metadata {
     /// The names of the features, in the model's order: none, or `input_size` of them.
     pub input_columns: Vec<String>,
-    /// The names of the outputs, in the model's order: none, or `output_size` of them.
+    /// The names of the labels: none, one for each of the `output_size` outputs in the model's order, or one where there
+    /// are [`Metadata::classes`].
     pub label_columns: Vec<String>,
     /// The column that says which sequence a row belongs to.
     pub sequence_column: Option<String>,
@@ -56,6 +60,11 @@ pub struct Metadata {
     pub window: Option<usize>,
     /// What the outputs are.
     pub task: Option<Task>,
+    /// What the network was trained with: [`Loss::probabilities`] says what its outputs mean. (Of Huber's loss only the
+    /// name is kept.)
+    pub loss: Option<Loss>,
+    /// The names of the classes, in the order of the outputs: none, or `output_size` of them.
+    pub classes: Vec<String>,
     /// The score from which on a binary model says yes.
     pub threshold: Option<f64>,
     /// How the features were normalised: one pair for each of the `input_size` columns.
@@ -71,11 +80,13 @@ impl Metadata {
     pub(super) fn check(&self, model: &AnyModel) -> Result<(), FileError> {
         let (inputs, outputs) = (model.input_size(), model.output_size());
         let columns = |normalizer: &Option<Normalizer>| normalizer.as_ref().map_or(0, Normalizer::columns);
+        let labels = if self.classes.is_empty() { outputs } else { 1 };
         let counts = [
             ("input columns", inputs, self.input_columns.len()),
-            ("label columns", outputs, self.label_columns.len()),
+            ("classes", outputs, self.classes.len()),
+            ("label columns", labels, self.label_columns.len()),
             ("columns of the input normalisation", inputs, columns(&self.input_normalizer)),
-            ("columns of the label normalisation", outputs, columns(&self.label_normalizer)),
+            ("columns of the label normalisation", labels, columns(&self.label_normalizer)),
         ];
         for (what, expected, found) in counts {
             // 0: not given.

@@ -5,24 +5,26 @@
 //!
 //! | tensor | shape |
 //! |---|---|
-//! | `weight_ih_l0` | `[hidden_size, input_size]` |
-//! | `weight_hh_l0` | `[hidden_size, hidden_size]` |
-//! | `bias_ih_l0`, `bias_hh_l0` | `[hidden_size]` |
-//! | `fc.weight` | `[output_size, hidden_size]` |
+//! | `weight_ih_l0` | `[gates · hidden_size, input_size]` |
+//! | `weight_hh_l0` | `[gates · hidden_size, hidden_size]` |
+//! | `bias_ih_l0`, `bias_hh_l0` | `[gates · hidden_size]` |
+//! | the same with `_l0_reverse`, `_l1`, … | for the other directions and layers, whose input is `directions · hidden_size` |
+//! | `fc.weight` | `[output_size, directions · hidden_size]` |
 //! | `fc.bias` | `[output_size]` |
 //!
-//! all row-major and all `F32` or all `F64`. The `__metadata__` of the header holds these texts:
+//! all row-major and all `F32` or all `F64`; an Elman cell has 1 gate, GRU 3 (r, z, n) and LSTM 4 (i, f, g, o). The `__metadata__` of the header holds these texts:
 //!
 //! | entry | meaning |
 //! |---|---|
 //! | `format`, `format_version` | `bptt` and [`FORMAT_VERSION`] |
-//! | `cell`, `num_layers` | `elman` and `1` |
-//! | `activation` | a name of [`Activation`] |
+//! | `cell` | `elman`, `gru` or `lstm` |
+//! | `activation` | of an Elman cell: a name of [`Activation`](crate::Activation) |
+//! | `num_layers`, `bidirectional`, `dropout` | see [`Architecture`]; the last two are new in version 2 |
 //! | `dtype` | `float32` or `float64` |
 //! | `input_size`, `hidden_size`, `output_size` | the sizes |
 //! | `columns` | JSON: `inputs`, `labels`, `sequence`, `time` |
 //! | `input_normalization`, `label_normalization` | JSON: `kind`, `offset`, `scale`; absent where there is none |
-//! | `task`, `threshold`, `window` | see [`Metadata`]; absent where not set |
+//! | `task`, `threshold`, `window`, `loss`, `classes` (JSON) | see [`Metadata`]; absent where not set |
 //! | `training` | JSON: a map of texts |
 //! | `crc32` | a checksum over everything above, eight hexadecimal digits |
 //!
@@ -46,17 +48,13 @@ mod write;
 pub use error::FileError;
 pub use metadata::{Metadata, Task};
 
-use crate::{Activation, DynRnn};
+use crate::{Architecture, DynRnn};
 
 /// The version of the format that this release writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The value of the entry `format`.
 const FORMAT: &str = "bptt";
-/// The value of the entry `cell`.
-const CELL: &str = "elman";
-/// The value of the entry `num_layers`.
-const NUM_LAYERS: &str = "1";
 
 /// A model of either element type.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,9 +100,9 @@ impl AnyModel {
         either!(self, model => model.output_size())
     }
 
-    /// The hidden activation.
-    pub fn activation(&self) -> Activation {
-        either!(self, model => model.activation())
+    /// Cell, layers and directions.
+    pub fn architecture(&self) -> Architecture {
+        either!(self, model => model.architecture())
     }
 
     /// How many parameters there are.
@@ -113,8 +111,10 @@ impl AnyModel {
     }
 
     /// The parameters' names and PyTorch shapes.
-    pub fn shapes(&self) -> Vec<(&'static str, Vec<usize>)> {
-        either!(self, model => model.params().shapes().map(|(name, shape)| (name, shape.to_vec())).collect())
+    pub fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        either!(self, model => {
+            model.params().shapes().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect()
+        })
     }
 }
 

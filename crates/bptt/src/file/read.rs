@@ -9,7 +9,7 @@ use super::write::LARGEST_HEADER;
 use super::{AnyModel, FileError, ModelFile, checksum};
 use crate::cell::Layout;
 use crate::dim::Dyn;
-use crate::params::Params;
+use crate::stack::Stack;
 use crate::{DynRnn, Model};
 
 /// Reads a model file.
@@ -66,33 +66,33 @@ fn read_model<T: Element>(
     entries: &Entries<'_>,
     data: &[u8],
 ) -> Result<DynRnn<T>, FileError> {
-    let Architecture { activation, input_size, hidden_size, output_size, .. } = architecture;
+    let Architecture { network, input_size, hidden_size, output_size, .. } = architecture;
     let layout = Layout { input: Dyn(input_size), hidden: Dyn(hidden_size), output: Dyn(output_size) };
-    let tensors = tensors::<T>(layout, header, data)?;
+    let tensors = tensors::<T>(Stack::new(layout, network), header, data)?;
     check_sum(entries, &tensors)?;
-    let mut model = Model { layout, activation, params: Params::zeroed(layout.table::<T>())? };
+    let mut model = Model::zeroed(layout, network)?;
     tensor::into_model(&mut model, &tensors)?;
     Ok(model)
 }
 
-/// The tensors of `layout` in the order of their names: all there, of their shapes and types, and no others.
+/// The tensors of `stack` in the order of their names: all there, of their shapes and types, and no others.
 fn tensors<'a, T: Element>(
-    layout: Layout<Dyn, Dyn, Dyn>,
+    stack: Stack,
     header: &Header,
     data: &'a [u8],
 ) -> Result<Vec<Tensor<'a>>, FileError> {
-    let mut table = layout.table::<T>().entries;
-    table.sort_by_key(|entry| entry.name);
-    if let Some(entry) = table.iter().find(|entry| header.info(entry.name).is_none()) {
-        return Err(FileError::MissingTensor { name: entry.name });
+    let mut table = stack.table::<T>().entries;
+    table.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(entry) = table.iter().find(|entry| header.info(&entry.name).is_none()) {
+        return Err(FileError::MissingTensor { name: entry.name.clone() });
     }
-    let known = |name: &String| table.iter().any(|entry| entry.name == name);
+    let known = |name: &String| table.iter().any(|entry| entry.name == *name);
     if let Some(name) = header.offset_keys().iter().find(|name| !known(name)) {
         return Err(FileError::UnknownTensor { name: shown(name) });
     }
     let read = |entry: &crate::params::Entry| {
-        let name = entry.name;
-        let info = header.info(name).ok_or(FileError::MissingTensor { name })?;
+        let name = entry.name.clone();
+        let Some(info) = header.info(&name) else { return Err(FileError::MissingTensor { name }) };
         if info.shape != entry.shape {
             let (expected, found) = (entry.shape.clone(), info.shape.clone());
             return Err(FileError::Shape { name, expected, found });

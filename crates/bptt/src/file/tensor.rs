@@ -38,7 +38,7 @@ element!(f64, "F64");
 
 /// A tensor that belongs to the model, with its row-major data.
 pub(super) struct Tensor<'a> {
-    pub name: &'static str,
+    pub name: String,
     pub tag: &'static str,
     pub shape: Vec<usize>,
     pub data: Cow<'a, [u8]>,
@@ -52,9 +52,9 @@ pub(super) fn from_model<T: Element>(model: &DynRnn<T>) -> Result<Vec<Tensor<'st
         check_finite(name, &values)?;
         let mut data = Vec::with_capacity(values.len() * T::SIZE);
         values.into_iter().for_each(|value| value.append(&mut data));
-        tensors.push(Tensor { name, tag: T::TAG, shape: shape.to_vec(), data: data.into() });
+        tensors.push(Tensor { name: name.to_owned(), tag: T::TAG, shape: shape.to_vec(), data: data.into() });
     }
-    tensors.sort_by_key(|tensor| tensor.name);
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tensors)
 }
 
@@ -62,15 +62,15 @@ pub(super) fn from_model<T: Element>(model: &DynRnn<T>) -> Result<Vec<Tensor<'st
 pub(super) fn into_model<T: Element>(model: &mut DynRnn<T>, tensors: &[Tensor<'_>]) -> Result<(), FileError> {
     for tensor in tensors {
         let values: Vec<T> = tensor.data.chunks_exact(T::SIZE).map(T::parse).collect();
-        check_finite(tensor.name, &values)?;
-        model.params_mut().set(tensor.name, &values)?;
+        check_finite(&tensor.name, &values)?;
+        model.params_mut().set(&tensor.name, &values)?;
     }
     Ok(())
 }
 
-fn check_finite<T: Float>(name: &'static str, values: &[T]) -> Result<(), FileError> {
+fn check_finite<T: Float>(name: &str, values: &[T]) -> Result<(), FileError> {
     match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(FileError::NonFinite { name, index }),
+        Some(index) => Err(FileError::NonFinite { name: name.to_owned(), index }),
         None => Ok(()),
     }
 }

@@ -44,7 +44,8 @@ fn header(entries: BTreeMap<&'static str, String>, tensors: &[Tensor<'_>]) -> Re
     for tensor in tensors {
         let end = start + tensor.data.len();
         let data_offsets = [start, end];
-        items.insert(tensor.name, Item::Tensor { dtype: tensor.tag, shape: &tensor.shape, data_offsets });
+        items
+            .insert(&tensor.name[..], Item::Tensor { dtype: tensor.tag, shape: &tensor.shape, data_offsets });
         start = end;
     }
     // Texts and whole numbers only, so that this does not fail.

@@ -11,6 +11,7 @@ use crate::cell::Layout;
 use crate::dim::{Const, Dim, Dyn, PROMOTED, Visitor};
 use crate::epoch::{BatchGradient, SgdMany, SgdOne};
 use crate::predict::Predict;
+use crate::stack::job::{Learn, Run};
 
 /// Work over a model: an epoch, a batch, a prediction.
 pub(crate) trait Job: Sized {
@@ -120,6 +121,8 @@ pub trait Compiled: Sized {
     fn sgd_many(job: SgdMany<'_, Self>, place: Place) -> Result<f64, usize>;
     fn batch_gradient(job: BatchGradient<'_, Self>, place: Place) -> f64;
     fn predict(job: Predict<'_, Self>, place: Place);
+    fn learn(job: Learn<'_, Self>, level: Level) -> f64;
+    fn run(job: Run<'_, Self>, level: Level);
 }
 
 macro_rules! compiled {
@@ -139,6 +142,12 @@ macro_rules! compiled {
             fn predict(job: Predict<'_, Self>, place: Place) {
                 // A forward pass is a third of the work of training, and rarely what one waits for.
                 place.plain(job)
+            }
+            fn learn(job: Learn<'_, Self>, level: Level) -> f64 {
+                level.run(job)
+            }
+            fn run(job: Run<'_, Self>, level: Level) {
+                level.run(job);
             }
         }
     )*};

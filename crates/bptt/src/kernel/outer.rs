@@ -8,19 +8,18 @@
 use super::level::Isa;
 use super::tile::{Block, Matrix, add, fma, for_blocks, load, pop_row, store, unroll, zero};
 use super::vector::Vector;
-use crate::buffer::padded;
 use crate::{Dim, Float};
 
-/// `w (K, N) += aᵀ (K, M) · d (M, N)`; `rows` = M, `columns` = N. The rows of `w` are padded to cache lines.
+/// `w (K, N) += aᵀ (K, M) · d (M, N)`; `rows` = M, `columns` = N. The rows of `w` are padded to cache lines and `stride`
+/// apart.
 #[inline(always)]
 pub(crate) fn outer_acc<T: Float, S: Isa, K: Dim, N: Dim>(
     a: Matrix<'_, T>,
     d: Matrix<'_, T>,
     rows: usize,
     (k, columns): (K, N),
-    w: &mut [T],
+    (w, stride): (&mut [T], usize),
 ) {
-    let stride = padded::<T>(columns.size());
     let mut first = 0;
     if columns.size() <= T::Vector::<S>::LANES {
         // One register a row: many rows fit.

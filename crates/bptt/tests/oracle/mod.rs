@@ -92,7 +92,7 @@ impl<T: Float> Oracle<T> {
         for (name, tensor) in NAMES.into_iter().zip(params.all_mut()) {
             *tensor = convert(&model.params().get(name).unwrap());
         }
-        Self { input, hidden, output, activation: model.activation(), params }
+        Self { input, hidden, output, activation: model.architecture().cell.activation().unwrap(), params }
     }
 
     fn activate(&self, a: T) -> T {

@@ -1,0 +1,159 @@
+//! [`Buffers`]: everything a pass through a stack of layers needs, allocated once.
+
+use super::layout::Stack;
+use crate::buffer::Buffer;
+use crate::cell::recurrence::kept_pieces;
+use crate::{Float, Result};
+
+/// Bytes that a group of sequences may take: about what a second-level cache holds beside the weights.
+const GROUP_BYTES: usize = 192 << 10;
+
+/// The buffers of a pass; the rows are those of [`super::rows::Rows`].
+///
+/// Once built, an epoch allocates nothing; they grow only when longer sequences or larger batches come.
+#[derive(Debug)]
+pub struct Buffers<T> {
+    /// What each step keeps for the way back, and then the deltas. (layers, directions, rows, KEPT·P)
+    pub kept: Buffer<T>,
+    /// What each layer hands up, after dropout. (layers, rows, D·P)
+    pub outputs: Buffer<T>,
+    /// The factors of dropout. (layers − 1, rows, D·P)
+    pub dropout: Buffer<T>,
+    /// The gradient of a layer's outputs. (rows, D·P)
+    pub d_outputs: Buffer<T>,
+    /// The readout's outputs, and then their gradient. (rows, O)
+    pub readout: Buffer<T>,
+    /// The gradients of `h_{t−1}` and `c_{t−1}` that pass the gates by. (sequences, 2·P)
+    pub carried: Buffer<T>,
+    /// `b_ih + b_hh`, or what of it belongs to `x`; then the hidden half of a split gate. (layers, directions, (G + 1)·P)
+    pub bias: Buffer<T>,
+    /// `weight_hh` output-major. (layers, directions, G·H, P)
+    pub hidden_t: Buffer<T>,
+    /// `weight_ih` of the layers above the first, output-major. (layers − 1, directions, G·H, D·P)
+    pub inputs_t: Buffer<T>,
+    /// 1 for each unit, 0 in the padding. (P)
+    pub mask: Buffer<T>,
+    /// Zeros. (D·P)
+    pub zeros: Buffer<T>,
+    /// `h` of every sequence of the batch. (layers, directions, batch, P)
+    pub hidden: Buffer<T>,
+    /// `c`. (layers, directions, batch, P), empty without a memory
+    pub memory: Buffer<T>,
+    /// See [`super::rows::Rows`]. (batch)
+    pub starts: Vec<usize>,
+    /// See [`super::rows::Rows`]. (batch)
+    pub lengths: Vec<usize>,
+    /// Rows that a group may have.
+    pub rows: usize,
+    /// Sequences that a batch may have.
+    pub batch: usize,
+}
+
+impl<T: Float> Buffers<T> {
+    /// Buffers for batches of `batch` sequences of up to `longest` timesteps. Sizes that overflow saturate, so that
+    /// the allocation is refused.
+    pub fn new(stack: &Stack, longest: usize, batch: usize) -> Result<Self> {
+        let architecture = stack.architecture;
+        let (layers, parts) = (architecture.num_layers, stack.parts());
+        let (p, width, gates) = (stack.stride::<T>(), stack.width::<T>(), architecture.cell.gates());
+        let rows = Self::rows(stack, longest, batch);
+        let sized = |factors: &[usize]| {
+            Buffer::zeroed(factors.iter().fold(1, |size: usize, factor| size.saturating_mul(*factor)))
+        };
+        let above = layers - 1;
+        let mut buffers = Self {
+            kept: sized(&[parts, rows, kept_pieces(architecture.cell), p])?,
+            outputs: sized(&[layers, rows, width])?,
+            dropout: sized(&[if architecture.dropout > 0.0 { above } else { 0 }, rows, width])?,
+            d_outputs: sized(&[rows, width])?,
+            readout: sized(&[rows, stack.output])?,
+            carried: sized(&[batch, 2, p])?,
+            bias: sized(&[parts, gates + 1, p])?,
+            hidden_t: sized(&[parts, gates, stack.hidden, p])?,
+            inputs_t: sized(&[above, stack.directions(), gates, stack.hidden, width])?,
+            mask: sized(&[p])?,
+            zeros: sized(&[width])?,
+            hidden: sized(&[parts, batch, p])?,
+            memory: sized(&[if architecture.cell.has_memory() { parts } else { 0 }, batch, p])?,
+            starts: vec![0; batch],
+            lengths: vec![0; batch],
+            rows,
+            batch,
+        };
+        buffers.mask[..stack.hidden].fill(T::ONE);
+        Ok(buffers)
+    }
+
+    /// How many rows a group may have: two more for each sequence than it has timesteps.
+    fn rows(stack: &Stack, longest: usize, batch: usize) -> usize {
+        let (p, width) = (stack.stride::<T>(), stack.width::<T>());
+        let kept = kept_pieces(stack.architecture.cell).saturating_mul(p).saturating_mul(stack.directions());
+        let row = kept.saturating_add(2 * width).saturating_mul(size_of::<T>());
+        let sequence = longest.saturating_add(2);
+        // At least as many sequences as a tile has rows: each weight that is read then serves them all.
+        let least = sequence.saturating_mul(batch.min(8));
+        (GROUP_BYTES / row.max(1)).max(least).min(sequence.saturating_mul(batch.max(1)))
+    }
+
+    /// Makes room; allocates only where that is more than ever before.
+    pub fn fit(&mut self, stack: &Stack, longest: usize, batch: usize) -> Result<()> {
+        if batch > self.batch || Self::rows(stack, longest, batch) > self.rows {
+            let (longest, batch) = (longest, batch.max(self.batch));
+            *self = Self::new(stack, longest, batch)?;
+        }
+        Ok(())
+    }
+
+    /// Derives what the passes read beside the parameters: sums of biases, and for the way `back` the transposed weights.
+    pub fn refresh(&mut self, stack: &Stack, flat: &[T], back: bool) {
+        let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
+        let split = crate::cell::recurrence::is_split(stack.architecture.cell);
+        for layer in 0..stack.architecture.num_layers {
+            for direction in 0..stack.directions() {
+                let (place, part) =
+                    (stack.place::<T>(layer, direction), layer * stack.directions() + direction);
+                let (ih, hh) = (&flat[place.bias_ih..][..gates * p], &flat[place.bias_hh..][..gates * p]);
+                let bias = &mut self.bias[part * (gates + 1) * p..][..(gates + 1) * p];
+                for at in 0..gates * p {
+                    bias[at] = ih[at] + hh[at];
+                }
+                if split {
+                    let last = (gates - 1) * p;
+                    bias[last..gates * p].copy_from_slice(&ih[last..]);
+                    bias[gates * p..].copy_from_slice(&hh[last..]);
+                }
+                if !back {
+                    continue;
+                }
+                let transposed = &mut self.hidden_t[part * gates * h * p..][..gates * h * p];
+                transpose((&flat[place.weight_hh..], gates), (h, h, p), transposed, p, 0);
+                if layer > 0 {
+                    let width = stack.width::<T>();
+                    let at = (part - stack.directions()) * gates * h * width;
+                    let transposed = &mut self.inputs_t[at..][..gates * h * width];
+                    for half in 0..stack.directions() {
+                        let weights = &flat[place.weight_ih + half * h * gates * p..];
+                        transpose((weights, gates), (h, h, p), transposed, width, half * p);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies `weights (K, G·P)` to `out (G·H, …)`, whose rows are `stride` apart, into the columns from `at` on.
+fn transpose<T: Float>(
+    (weights, gates): (&[T], usize),
+    (k, h, p): (usize, usize, usize),
+    out: &mut [T],
+    stride: usize,
+    at: usize,
+) {
+    for (k, row) in weights.chunks_exact(gates * p).take(k).enumerate() {
+        for gate in 0..gates {
+            for (unit, value) in row[gate * p..][..h].iter().enumerate() {
+                out[(gate * h + unit) * stride + at + k] = *value;
+            }
+        }
+    }
+}

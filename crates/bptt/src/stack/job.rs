@@ -1,0 +1,151 @@
+//! What runs inside one level: [`Learn`] and [`Run`].
+
+use super::buffers::Buffers;
+use super::dropout::Dropout;
+use super::layout::Stack;
+use super::pass::Pass;
+use super::rows::Rows;
+use crate::Float;
+use crate::kernel::level::{Isa, Kernel};
+use crate::loss::{Objective, is_nan};
+
+/// The loss of a batch and, where it is wanted, its gradient.
+///
+/// Returns the sum of all weighted losses; where it is not finite, the gradient is unusable.
+pub struct Learn<'a, T> {
+    pub(crate) stack: Stack,
+    pub(crate) flat: &'a [T],
+    /// (rows, I)
+    pub(crate) features: &'a [T],
+    /// (rows, O); NaN where there is none
+    pub(crate) labels: &'a [T],
+    /// One per row, or none: all 1.
+    pub(crate) weights: &'a [T],
+    pub(crate) objective: Objective<'a>,
+    /// The factor of the losses in the batch's loss.
+    pub(crate) scale: f64,
+    pub(crate) dropout: Option<Dropout>,
+    pub(crate) buffers: &'a mut Buffers<T>,
+    /// The batch is the first so many sequences of [`Buffers::starts`].
+    pub(crate) batch: usize,
+    pub(crate) gradient: Option<&'a mut [T]>,
+}
+
+impl<T: Float> Kernel for Learn<'_, T> {
+    type Element = T;
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Isa>(self) -> f64 {
+        let Self { stack, flat, features, buffers, dropout, mut gradient, batch, .. } = self;
+        let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
+        let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
+        let (mut total, mut first) = (0.0, 0);
+        while let Some(rows) = rest.take(buffers.rows) {
+            let pass = Pass { stack, flat, features, rows, first, dropout };
+            first += rows.width();
+            pass.forward::<S>(buffers);
+            let labelled = Labelled {
+                labels: self.labels,
+                weights: self.weights,
+                objective: self.objective,
+                scale: self.scale,
+            };
+            total += labelled.losses::<S>(&pass, buffers);
+            if !f64::is_finite(total) {
+                break;
+            }
+            if let Some(gradient) = &mut gradient {
+                pass.backward::<S>(buffers, gradient);
+            }
+        }
+        (buffers.starts, buffers.lengths) = (starts, lengths);
+        total
+    }
+}
+
+/// What outputs are compared with.
+struct Labelled<'a, T> {
+    labels: &'a [T],
+    weights: &'a [T],
+    objective: Objective<'a>,
+    scale: f64,
+}
+
+impl<T: Float> Labelled<'_, T> {
+    /// The sum of the losses of a group; leaves the gradients of the outputs in `buffers.readout`.
+    #[inline(always)]
+    fn losses<S: Isa>(&self, pass: &Pass<'_, T>, buffers: &mut Buffers<T>) -> f64 {
+        let (o, rows) = (pass.stack.output, pass.rows);
+        let mut readout = std::mem::take(&mut buffers.readout);
+        let mut total = 0.0;
+        for m in 0..rows.width() {
+            for t in 0..rows.steps() {
+                let out = &mut readout[(t * rows.width() + m) * o..][..o];
+                if t >= rows.lengths[m] {
+                    out.fill(T::ZERO);
+                    continue;
+                }
+                let row = rows.starts[m] + t;
+                let labels = &self.labels[row * o..(row + 1) * o];
+                if !has_label(labels) {
+                    out.fill(T::ZERO);
+                    continue;
+                }
+                pass.readout::<S>(buffers, t, m, out);
+                let weight = if self.weights.is_empty() { 1.0 } else { self.weights[row].to_f64() };
+                total += self.objective.row(out, labels, weight, self.scale);
+            }
+        }
+        buffers.readout = readout;
+        total
+    }
+}
+
+/// Whether any of a timestep's labels is there.
+#[inline(always)]
+fn has_label<T: Float>(labels: &[T]) -> bool {
+    let mut any = false;
+    for label in labels {
+        any |= !is_nan(*label);
+    }
+    any
+}
+
+/// The outputs of a batch.
+pub struct Run<'a, T> {
+    pub(crate) stack: Stack,
+    pub(crate) flat: &'a [T],
+    /// (rows, I)
+    pub(crate) features: &'a [T],
+    pub(crate) buffers: &'a mut Buffers<T>,
+    /// The batch is the first so many sequences of [`Buffers::starts`].
+    pub(crate) batch: usize,
+    /// (rows, O)
+    pub(crate) outputs: &'a mut [T],
+}
+
+impl<T: Float> Kernel for Run<'_, T> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(self) {
+        let Self { stack, flat, features, buffers, batch, outputs } = self;
+        let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
+        let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
+        let (mut first, o) = (0, stack.output);
+        while let Some(rows) = rest.take(buffers.rows) {
+            let pass = Pass { stack, flat, features, rows, first, dropout: None };
+            first += rows.width();
+            pass.forward::<S>(buffers);
+            for m in 0..rows.width() {
+                for t in 0..rows.lengths[m] {
+                    let row = rows.starts[m] + t;
+                    pass.readout::<S>(buffers, t, m, &mut outputs[row * o..(row + 1) * o]);
+                }
+            }
+        }
+        (buffers.starts, buffers.lengths) = (starts, lengths);
+    }
+}

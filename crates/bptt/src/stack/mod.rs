@@ -1,0 +1,27 @@
+//! Networks of any architecture: stacks of recurrent layers, in one direction or both, of any cell.
+//!
+//! - [`layout`]: where the parameters lie;
+//! - [`rows`]: the sequences of a pass, longest first, and where their rows lie;
+//! - [`forward`], [`backward`]: the sweeps of one layer in one direction, generic over the cell
+//!   ([`crate::cell::recurrence`]), one register of units of a few sequences at a time;
+//! - [`pass`]: through all layers and the readout, and back;
+//! - [`job`]: what runs inside one instruction-set level;
+//! - [`learner`]: batches, windows of truncated backpropagation, updates;
+//! - [`dropout`], [`buffers`], [`state`].
+//!
+//! One Elman layer in one direction is such a stack too, with the same parameters at the same places. For training it
+//! with plain SGD on squared errors there are quicker ways ([`crate::epoch`]); everything else goes through here.
+
+mod backward;
+mod buffers;
+mod dropout;
+mod forward;
+pub(crate) mod job;
+mod layout;
+pub(crate) mod learner;
+mod pass;
+pub(crate) mod rows;
+pub(crate) mod state;
+
+pub use buffers::Buffers;
+pub use layout::Stack;
