@@ -60,6 +60,8 @@ pub trait Float:
     fn is_finite(self) -> bool;
     /// The absolute value.
     fn abs(self) -> Self;
+    /// The square root, correctly rounded.
+    fn sqrt(self) -> Self;
     /// The magnitude of `self` with the sign of `sign`.
     fn copysign(self, sign: Self) -> Self;
 }
@@ -92,6 +94,10 @@ macro_rules! float {
             #[inline(always)]
             fn abs(self) -> Self {
                 $type::abs(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                $type::sqrt(self)
             }
             #[inline(always)]
             fn copysign(self, sign: Self) -> Self {

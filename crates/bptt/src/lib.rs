@@ -41,6 +41,7 @@ mod abreast;
 mod architecture;
 mod buffer;
 mod cell;
+mod clip;
 mod config;
 mod dataset;
 mod dim;

@@ -115,7 +115,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         let data = data.into();
         self.prepare(&data)?;
         let stats = self.run_epoch(&data)?;
-        self.schedule.observe(&self.config.schedule, stats.loss);
+        self.schedule.observe(self.config.learning_rate, self.config.schedule, stats.loss);
         Ok(stats)
     }
 
@@ -136,7 +136,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         let mut last = None;
         for _ in 0..epochs {
             let stats = self.run_epoch(&data)?;
-            self.schedule.observe(&self.config.schedule, stats.loss);
+            self.schedule.observe(self.config.learning_rate, self.config.schedule, stats.loss);
             last = Some(stats);
             if callback(&stats, &self.model).is_break() {
                 break;
@@ -190,7 +190,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
                 }
             };
             let loss = self.evaluate_members(&validation, &mut members)?;
-            self.schedule.observe(&self.config.schedule, loss);
+            self.schedule.observe(self.config.learning_rate, self.config.schedule, loss);
             stats.validation_loss = Some(loss);
             let bound = best.and_then(|best| best.validation_loss).unwrap_or(f64::INFINITY);
             // NaN is never better.
@@ -277,7 +277,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
 
     fn run_epoch(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<EpochStats> {
         let base = self.config.learning_rate;
-        let (schedule, warmup) = (&self.config.schedule, self.config.warmup_epochs);
+        let (schedule, warmup) = (self.config.schedule, self.config.warmup_epochs);
         let learning_rate = self.schedule.learning_rate(base, schedule, warmup, self.epoch);
         self.epoch += 1;
         if self.config.shuffle.is_some() {

@@ -10,6 +10,7 @@ use super::level::{Isa, Kernel, Level};
 use crate::cell::Layout;
 use crate::dim::{Const, Dim, Dyn, PROMOTED, Visitor};
 use crate::epoch::{BatchGradient, SgdMany, SgdOne};
+use crate::optim::Step;
 use crate::predict::Predict;
 use crate::stack::job::{Learn, Run};
 
@@ -123,6 +124,7 @@ pub trait Compiled: Sized {
     fn predict(job: Predict<'_, Self>, place: Place);
     fn learn(job: Learn<'_, Self>, level: Level) -> f64;
     fn run(job: Run<'_, Self>, level: Level);
+    fn step(job: Step<'_, Self>, level: Level);
 }
 
 macro_rules! compiled {
@@ -147,6 +149,9 @@ macro_rules! compiled {
                 level.run(job)
             }
             fn run(job: Run<'_, Self>, level: Level) {
+                level.run(job);
+            }
+            fn step(job: Step<'_, Self>, level: Level) {
                 level.run(job);
             }
         }

@@ -5,9 +5,10 @@ use super::dropout::Dropout;
 use super::job::Learn;
 use super::layout::Stack;
 use crate::buffer::Buffer;
+use crate::clip::{clip_norm, clip_value};
 use crate::config::TrainConfig;
 use crate::group::sort_by_length;
-use crate::optim::{OptimizerState, clip_norm, clip_value};
+use crate::optim::OptimizerState;
 use crate::{Float, Level, Result};
 
 /// Sequences that an evaluation works on at a time.
@@ -200,12 +201,12 @@ impl<T: Float> Learner<T> {
     /// Clips, and steps.
     fn update(&mut self, flat: &mut [T], level: Level, config: &TrainConfig, learning_rate: f64) {
         if let Some(limit) = config.clip_value {
-            clip_value(level, &mut self.gradient, limit);
+            clip_value(&mut self.gradient, limit);
         }
         if let Some(most) = config.clip_norm {
-            clip_norm(level, &mut self.gradient, most);
+            clip_norm(&mut self.gradient, most);
         }
-        self.optimizer.step(level, config.optimizer, learning_rate, flat, &mut self.gradient);
+        self.optimizer.step(level, config.optimizer, learning_rate, flat, &self.gradient);
     }
 
     /// All states to 0.
