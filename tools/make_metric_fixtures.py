@@ -7,9 +7,9 @@ Needs numpy and scikit-learn (written with 1.9). Usage, from anywhere:
 The format, one record per line, fields separated by single spaces:
 
     # a comment
-    case binary|regression float32|float64 NAME    starts a case
+    case binary|regression|multiclass float32|float64 NAME    starts a case
     threshold X                                    binary only
-    predictions X X X ...                          for binary, the scores
+    predictions X X X ...                          for binary, the scores; for multiclass (rows, classes) probabilities
     labels X X X ...
     METRIC X                                       the expected value; `none` where it has no answer
     end                                            ends the case
@@ -87,6 +87,42 @@ def regression(name, predictions, labels, dtype="float64"):
     return case("regression", dtype, name, predictions, labels, expected)
 
 
+def multiclass(name, probabilities, labels, dtype="float64"):
+    probabilities = np.asarray(probabilities, dtype)
+    count = probabilities.shape[1]
+    chosen, wide = probabilities.argmax(1), probabilities.astype("float64")
+    every = {"labels": list(range(count)), "zero_division": 0}
+    expected = {
+        "accuracy": float(metrics.accuracy_score(labels, chosen)),
+        "macro_f1": float(metrics.f1_score(labels, chosen, average="macro", **every)),
+        "weighted_f1": float(metrics.f1_score(labels, chosen, average="weighted", **every)),
+        "log_loss": float(metrics.log_loss(labels, wide, labels=list(range(count)))),
+    }
+    by_class = metrics.precision_recall_fscore_support(labels, chosen, **every)
+    for c in range(count):
+        for metric, values in zip(("precision", "recall", "f1", "support"), by_class):
+            expected[f"{metric}_{c}"] = float(values[c])
+    matrix = metrics.confusion_matrix(labels, chosen, labels=list(range(count)))
+    for at, value in enumerate(matrix.ravel()):
+        expected[f"confusion_{at}"] = float(value)
+    return case("multiclass", dtype, name, probabilities.ravel(), np.asarray(labels), expected)
+
+
+def multiclass_cases(rng):
+    def softmax(rows, count, sharpness):
+        labels = rng.integers(0, count, rows)
+        logits = rng.standard_normal((rows, count)) + sharpness * np.eye(count)[labels]
+        powers = np.exp(logits)
+        return powers / powers.sum(1, keepdims=True), labels
+
+    yield multiclass("three", *softmax(120, 3, 1.0))
+    yield multiclass("nine", *softmax(200, 9, 2.5))
+    yield multiclass("two", *softmax(50, 2, 0.5))
+    probabilities, labels = softmax(60, 4, 1.0)
+    yield multiclass("one-class-never-true", probabilities, np.where(labels == 2, 0, labels))
+    yield multiclass("sure-and-wrong", np.eye(3)[[0, 1, 2, 0]], [0, 2, 2, 1])
+
+
 def binary_cases(rng):
     def noisy(rows, share, spread=0.35):
         labels = (rng.random(rows) < share).astype(int)
@@ -136,7 +172,7 @@ def main():
         f"# Written by tools/make_metric_fixtures.py with scikit-learn {sklearn.__version__}; do not edit.",
         "# The format is documented there.",
     ]
-    for generated in (binary_cases(rng), regression_cases(rng)):
+    for generated in (binary_cases(rng), regression_cases(rng), multiclass_cases(rng)):
         for one in generated:
             lines += one
     OUT.parent.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,10 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Show what a model file holds
     Inspect(InspectArgs),
+    /// Train many settings and seeds on all cores, and rank them
+    Sweep(SweepArgs),
+    /// Write out a bundled data set
+    Example(ExampleArgs),
     /// Time training or inference of any shape on this machine
     Bench(Box<BenchArgs>),
 }
@@ -57,6 +61,9 @@ pub struct TrainFlags {
     /// CSV file with a header line [default: bundled Seattle weather 2012–2015]
     #[arg(value_name = "DATA.csv")]
     pub data: Option<PathBuf>,
+    /// Train on a bundled data set; `bptt example` lists them
+    #[arg(long, value_name = "NAME", conflicts_with = "data")]
+    pub example: Option<String>,
 
     /// Column that says which sequence a row belongs to [default: name]
     #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
@@ -78,29 +85,77 @@ pub struct TrainFlags {
     /// Input column that is the naive forecast of the label [default: the label of the row before]
     #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
     pub naive: Option<String>,
+    /// Column that says what a row counts for in the loss: numbers from 0 on
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    pub weight: Option<String>,
+    /// Column that says which part a sequence belongs to: train, validation or test
+    #[arg(long, value_name = "COLUMN", help_heading = "Columns")]
+    pub split: Option<String>,
+    /// The first N rows of each sequence have no labels: the network only reads them
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Columns")]
+    pub washout: Option<usize>,
 
-    /// Hidden units [default: 32]
+    /// Kind of recurrent layer [default: gru]
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
+    pub cell: Option<Cell>,
+    /// Hidden units of each layer and direction [default: 32]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Network")]
     pub hidden_size: Option<usize>,
-    /// Hidden activation [default: tanh]
+    /// Layers [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Network")]
+    pub num_layers: Option<usize>,
+    /// Run through each sequence in both directions, so that every row knows what comes after it: not for forecasts
+    /// [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Network")]
+    pub bidirectional: Option<bool>,
+    /// Share of the units between layers that are dropped in training [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Network")]
+    pub dropout: Option<f64>,
+    /// Hidden activation of Elman cells [default: tanh]
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub activation: Option<Activation>,
     /// Number type [default: f32]
     #[arg(long, value_name = "TYPE", help_heading = "Network")]
     pub dtype: Option<Dtype>,
 
-    /// Passes over the training part [default: 100]
+    /// Passes over the training part, at most [default: 200]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
     pub epochs: Option<usize>,
-    /// Sequences per update [default: 1]
+    /// Sequences per update [default: 8]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
     pub batch_size: Option<usize>,
-    /// Step size of SGD [default: 0.01]
+    /// Step size of the optimizer [default: 0.01; 0.001 for rmsprop]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Training")]
     pub learning_rate: Option<f64>,
-    /// How a batch's squared errors become its loss [default: mean]
+    /// What is made small [default: mse; bce for labels of 0 and 1; cross-entropy for classes]
+    #[arg(long, value_name = "NAME", help_heading = "Training")]
+    pub loss: Option<Loss>,
+    /// Where Huber's loss turns from a parabola into a line, on the scaled labels [default: 1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Training")]
+    pub huber_delta: Option<f64>,
+    /// What each class counts for: balanced, one number per class, or CLASS=NUMBER for some [default: 1 each]
+    #[arg(long, value_name = "WEIGHTS", value_delimiter = ',', help_heading = "Training")]
+    #[serde(deserialize_with = "crate::config::columns")]
+    pub class_weights: Option<Vec<String>>,
+    /// How the losses of a batch's elements become its loss [default: mean]
     #[arg(long, value_name = "NAME", help_heading = "Training")]
     pub reduction: Option<Reduction>,
+    /// Backpropagate through N timesteps at a time, an update after each [default: whole sequences]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
+    pub truncate: Option<usize>,
+    /// Batches per update [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
+    pub accumulate: Option<usize>,
+    /// Share of the training sequences that decide when to stop, and which epoch's weights are kept; 0: none
+    /// [default: 0.2]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Training")]
+    pub validation_ratio: Option<f64>,
+    /// Stop after N epochs without a better validation loss; 0: never [default: 25]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
+    pub patience: Option<usize>,
+    /// How much smaller a validation loss has to be to count as better [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Training")]
+    pub min_delta: Option<f64>,
     /// Scaling of inputs and, for regression, labels, fitted on the training part [default: zscore]
     #[arg(long, value_name = "NAME", help_heading = "Training")]
     pub normalize: Option<Normalize>,
@@ -115,19 +170,129 @@ pub struct TrainFlags {
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
     pub seed: Option<u64>,
 
-    /// Kind of label [default: binary if all labels are 0 or 1, else regression]
+    /// What makes an update of a gradient; options have PyTorch's names and defaults [default: adamw with a
+    /// weight decay of 0.3]
+    #[arg(long, value_name = "NAME", help_heading = "Optimizer")]
+    pub optimizer: Option<Optimizer>,
+    /// Momentum of sgd and rmsprop
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimizer")]
+    pub momentum: Option<f64>,
+    /// Dampening of sgd's momentum
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimizer")]
+    pub dampening: Option<f64>,
+    /// Nesterov's momentum, of sgd
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Optimizer")]
+    pub nesterov: Option<bool>,
+    /// Weight decay
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimizer")]
+    pub weight_decay: Option<f64>,
+    /// The two betas of adam and adamw, comma-separated
+    #[arg(
+        long,
+        value_name = "X,X",
+        value_delimiter = ',',
+        allow_negative_numbers = true,
+        help_heading = "Optimizer"
+    )]
+    pub betas: Option<Vec<f64>>,
+    /// What keeps a divisor from 0, of all but sgd
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimizer")]
+    pub eps: Option<f64>,
+    /// AMSGrad, of adam and adamw
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Optimizer")]
+    pub amsgrad: Option<bool>,
+    /// Smoothing of rmsprop
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimizer")]
+    pub alpha: Option<f64>,
+    /// Centred rmsprop
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Optimizer")]
+    pub centered: Option<bool>,
+    /// How adagrad's learning rate falls
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimizer")]
+    pub lr_decay: Option<f64>,
+    /// Scale gradients down to this norm [default: 1, none with sgd]; 0: no clipping
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimizer")]
+    pub clip_norm: Option<f64>,
+    /// Limit each element of a gradient to ± this [default: none]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Optimizer")]
+    pub clip_value: Option<f64>,
+
+    /// How the learning rate changes [default: constant]
+    #[arg(long, value_name = "NAME", help_heading = "Schedule")]
+    pub schedule: Option<Schedule>,
+    /// Epochs of linear warm-up [default: 0]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Schedule")]
+    pub warmup_epochs: Option<usize>,
+    /// Epochs between the changes of step [default: a third of the epochs]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Schedule")]
+    pub step_size: Option<usize>,
+    /// Factor of step and exponential [default: 0.1 and 0.99]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Schedule")]
+    pub gamma: Option<f64>,
+    /// Epochs of cosine's descent [default: all epochs]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Schedule")]
+    pub t_max: Option<usize>,
+    /// Where cosine ends [default: 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Schedule")]
+    pub eta_min: Option<f64>,
+    /// Factor of plateau [default: 0.5]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Schedule")]
+    pub plateau_factor: Option<f64>,
+    /// Epochs without a better loss that plateau puts up with [default: 10]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Schedule")]
+    pub plateau_patience: Option<usize>,
+
+    /// Kind of label [default: what the labels look like: 0 and 1, a few names or whole numbers, any number]
     #[arg(long, value_name = "NAME", help_heading = "Evaluation")]
     pub task: Option<Task>,
     /// Predictions from here on are class 1 [default: 0.5]
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Evaluation")]
     pub threshold: Option<f64>,
-    /// Measure the held-out part every N epochs; 0: only at the end [default: a tenth of the epochs]
+    /// Measure the validation part (the test part, without one) every N epochs; 0: only at the end [default: a tenth
+    /// of the epochs]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Evaluation")]
     pub eval_every: Option<usize>,
 
     /// Where the model is saved [default: model.safetensors]
     #[arg(long, short, value_name = "MODEL")]
     pub out: Option<PathBuf>,
+    /// Write every epoch's losses: JSON lines where the name ends in .jsonl, else CSV
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Write a report to open in a browser
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+}
+
+/// Arguments of `bptt example`.
+#[derive(Debug, Args)]
+pub struct ExampleArgs {
+    /// Which data set [default: lists them]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where it goes [default: standard output]
+    #[arg(long, short, value_name = "OUT.csv")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `bptt sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// CSV file with a header line [default: the grid's, or the bundled weather]
+    #[arg(value_name = "DATA.csv")]
+    pub data: Option<PathBuf>,
+    /// TOML file with the settings of `bptt train`; a list of values is tried one by one, every one with every other
+    #[arg(long, value_name = "FILE")]
+    pub grid: PathBuf,
+    /// Where the results are kept; settings that are in it already are not trained again [default: sweep.csv]
+    #[arg(long, short, value_name = "OUT.csv")]
+    pub out: Option<PathBuf>,
+    /// Trainings at a time, one thread each [default: the machine's cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub jobs: Option<usize>,
+    /// Print the table as one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `bptt predict`.
@@ -240,7 +405,7 @@ macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-        #[serde(rename_all = "lowercase")]
+        #[serde(rename_all = "kebab-case")]
         pub enum $name { $($(#[$variant_doc])* $variant),* }
     };
 }
@@ -304,6 +469,53 @@ choice! {
         Regression,
         /// 0 or 1
         Binary,
+        /// One of several classes, by name or number
+        Classification,
+    }
+}
+choice! {
+    /// What is made small.
+    Loss {
+        /// Squared errors
+        Mse,
+        /// Absolute errors
+        Mae,
+        /// Squared errors while they are small, absolute ones beyond
+        Huber,
+        /// Binary cross-entropy, for labels of 0 and 1
+        Bce,
+        /// Cross-entropy over classes
+        CrossEntropy,
+    }
+}
+choice! {
+    /// What makes an update of a gradient.
+    Optimizer {
+        /// Stochastic gradient descent, with or without momentum
+        Sgd,
+        /// Adaptive moments
+        Adam,
+        /// Adam with decoupled weight decay
+        Adamw,
+        /// Divides by the mean square of gradients
+        Rmsprop,
+        /// Divides by the sum of squares of gradients
+        Adagrad,
+    }
+}
+choice! {
+    /// How the learning rate changes.
+    Schedule {
+        /// Not at all
+        Constant,
+        /// By a factor every so many epochs
+        Step,
+        /// By a factor every epoch
+        Exponential,
+        /// Down along half a cosine
+        Cosine,
+        /// By a factor where the loss no longer falls
+        Plateau,
     }
 }
 choice! {
@@ -311,6 +523,10 @@ choice! {
     Cell {
         /// h = f(W_ih·x + b_ih + W_hh·h + b_hh)
         Elman,
+        /// Gated recurrent unit
+        Gru,
+        /// Long short-term memory
+        Lstm,
     }
 }
 choice! {

@@ -34,8 +34,12 @@ pub fn merge(flags: TrainFlags, file: TrainFlags) -> TrainFlags {
         (None, None) => (file.sequence.clone(), file.window),
         (sequence, window) => (sequence.clone(), window),
     };
-    let merged = either!(data sequence time inputs labels window naive hidden_size activation dtype epochs batch_size
-        learning_rate reduction normalize train_ratio shuffle seed task threshold eval_every out);
+    let merged = either!(data example sequence time inputs labels window naive weight split washout cell hidden_size
+        num_layers bidirectional dropout activation dtype epochs batch_size learning_rate loss huber_delta class_weights
+        reduction truncate accumulate validation_ratio patience min_delta normalize train_ratio shuffle seed optimizer
+        momentum dampening nesterov weight_decay betas eps amsgrad alpha centered lr_decay clip_norm clip_value schedule
+        warmup_epochs step_size gamma t_max eta_min plateau_factor plateau_patience task threshold eval_every out
+        history report);
     TrainFlags { sequence, window, ..merged }
 }
 

@@ -2,16 +2,11 @@
 
 use std::path::Path;
 
-use bptt::{Dataset, Error, Float, Normalizer};
+use bptt::{Dataset, Float, Normalizer};
 
+use crate::bundled::Bundled;
 use crate::failure::Failure;
 use crate::table::{self, ColumnRequest, LabelUse, Table};
-
-/// Seattle's weather; see `tools/make_weather.py`.
-const WEATHER: &str = include_str!("../data/seattle-weather.csv");
-const WEATHER_NAME: &str = "Seattle weather 2012–2015 (bundled)";
-/// "Tomorrow is like today."
-pub const WEATHER_NAIVE: &str = "x_temp_max";
 
 /// A table and what to call it.
 pub struct Source {
@@ -19,24 +14,26 @@ pub struct Source {
     pub table: Table,
 }
 
-/// Reads the file at `path`, or the bundled weather without one.
-pub fn load(path: Option<&Path>, request: &ColumnRequest, labels: LabelUse) -> Result<Source, Failure> {
-    let (name, table) = match path {
-        Some(path) => (path.display().to_string(), table::read(path, request, labels)),
-        None => {
-            let name = "seattle-weather.csv";
-            (WEATHER_NAME.to_owned(), table::read_from(WEATHER.as_bytes(), name, request, labels))
-        }
-    };
-    Ok(Source { name, table: table.map_err(Failure::input)? })
+/// Reads the file at `path`.
+pub fn load(path: &Path, request: &ColumnRequest, labels: LabelUse) -> Result<Source, Failure> {
+    let table = table::read(path, request, labels).map_err(Failure::input)?;
+    Ok(Source { name: path.display().to_string(), table })
+}
+
+/// Reads a bundled data set.
+pub fn load_bundled(set: &Bundled, request: &ColumnRequest) -> Result<Source, Failure> {
+    let table = table::read_from(set.csv.as_bytes(), set.file, request, LabelUse::Required);
+    Ok(Source { name: set.title.to_owned(), table: table.map_err(Failure::input)? })
 }
 
 /// Some sequences of a table, with its values as they are in the file.
 pub struct Part {
     /// (rows, inputs)
     pub inputs: Vec<f64>,
-    /// (rows, labels)
+    /// (rows, labels); NaN where there is none, numbers of classes in a classification
     pub labels: Vec<f64>,
+    /// (rows), or none
+    pub weights: Vec<f64>,
     pub offsets: Vec<usize>,
     /// The row of the table that each row here is.
     table_rows: Vec<usize>,
@@ -46,10 +43,11 @@ impl Part {
     /// The sequences `sequences` of `table`.
     pub fn of(table: &Table, sequences: &[usize]) -> Self {
         let (i, o) = (table.columns.inputs.len(), table.columns.labels.len());
-        let mut part =
-            Self { inputs: Vec::new(), labels: Vec::new(), offsets: vec![0], table_rows: Vec::new() };
+        let (inputs, labels, weights, table_rows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut part = Self { inputs, labels, weights, offsets: vec![0], table_rows };
         for &sequence in sequences {
             let (from, to) = (table.offsets[sequence], table.offsets[sequence + 1]);
+            part.weights.extend_from_slice(table.weights.as_ref().map_or(&[], |weights| &weights[from..to]));
             part.inputs.extend_from_slice(&table.inputs[from * i..to * i]);
             part.labels.extend_from_slice(&table.labels[from * o..to * o]);
             part.table_rows.extend(from..to);
@@ -61,6 +59,24 @@ impl Part {
     /// All of `table`.
     pub fn whole(table: &Table) -> Self {
         Self::of(table, &(0..table.sequences()).collect::<Vec<_>>())
+    }
+
+    /// Takes the labels of the first `steps` rows of every sequence away.
+    pub fn washout(&mut self, steps: usize, labels: usize) {
+        for ends in self.offsets.windows(2) {
+            let end = ends[1].min(ends[0].saturating_add(steps));
+            self.labels[ends[0] * labels..end * labels].fill(f64::NAN);
+        }
+    }
+
+    /// Whether there is no label at all.
+    pub fn is_unlabelled(&self) -> bool {
+        self.labels.iter().all(|label| label.is_nan())
+    }
+
+    /// The row of the table that row `row` is.
+    pub fn table_row(&self, row: usize) -> usize {
+        self.table_rows[row]
     }
 
     /// The line of the file that `row` was on.
@@ -85,13 +101,28 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// `part` as the network sees it.
-    pub fn dataset<T: Float>(&self, source: &Source, part: &Part) -> Result<Dataset<T>, Failure> {
+    /// `part` as the network sees it: labels scaled, or with `classes` one for the true class and 0 for the others.
+    pub fn dataset<T: Float>(
+        &self,
+        source: &Source,
+        part: &Part,
+        classes: usize,
+    ) -> Result<Dataset<T>, Failure> {
         let columns = &source.table.columns;
         let features = self.features(source, part)?;
-        let labels = scaled(&self.labels, &part.labels, source, part, &columns.labels)?;
-        let sizes = (columns.inputs.len(), columns.labels.len());
-        Dataset::from_flat(sizes.0, sizes.1, features, labels, part.offsets.clone()).map_err(Failure::input)
+        let (labels, outputs) = if classes == 0 {
+            (scaled(&self.labels, &part.labels, source, part, &columns.labels)?, columns.labels.len())
+        } else {
+            (one_hot(&part.labels, classes), classes)
+        };
+        let offsets = part.offsets.clone();
+        let mut data = Dataset::from_flat_partial(columns.inputs.len(), outputs, features, labels, offsets)
+            .map_err(Failure::input)?;
+        if !part.weights.is_empty() {
+            let weights = part.weights.iter().map(|weight| T::from_f64(*weight)).collect();
+            data.set_weights(weights).map_err(Failure::input)?;
+        }
+        Ok(data)
     }
 
     /// The inputs of `part` as the network sees them.
@@ -115,7 +146,7 @@ fn scaled<T: Float>(
     part: &Part,
     columns: &[String],
 ) -> Result<Vec<T>, Failure> {
-    let mut values = values.to_vec();
+    let pairs = normalizer.offset().iter().zip(normalizer.scale()).cycle();
     let beyond = |row: usize, column: usize| {
         let (file, line) = (&source.name, part.line(&source.table, row));
         Failure::input(format!(
@@ -125,13 +156,25 @@ fn scaled<T: Float>(
             T::DTYPE
         ))
     };
-    normalizer.apply_in_place(&mut values).map_err(|error| match error {
-        Error::Unscalable { column, row: Some(row), .. } => beyond(row, column),
-        error => Failure::input(error),
-    })?;
-    let values: Vec<T> = values.into_iter().map(T::from_f64).collect();
-    match values.iter().position(|value| !value.is_finite()) {
+    let scale = |(value, (offset, scale)): (&f64, (&f64, &f64))| T::from_f64((value - offset) / scale);
+    let scaled: Vec<T> = values.iter().zip(pairs).map(scale).collect();
+    // NaN is a missing label, and stays one.
+    let overflowed = |(value, scaled): (&f64, &T)| !scaled.is_finite() && !value.is_nan();
+    match values.iter().zip(&scaled).position(overflowed) {
         Some(at) => Err(beyond(at / columns.len(), at % columns.len())),
-        None => Ok(values),
+        None => Ok(scaled),
     }
+}
+
+/// Labels (rows, classes): 1 for the class, 0 for the others, NaN where there is none.
+fn one_hot<T: Float>(labels: &[f64], classes: usize) -> Vec<T> {
+    let mut out = vec![T::ZERO; labels.len() * classes];
+    for (row, label) in out.chunks_exact_mut(classes).zip(labels) {
+        if label.is_nan() {
+            row.fill(T::from_f64(f64::NAN));
+        } else {
+            row[*label as usize] = T::ONE;
+        }
+    }
+    out
 }

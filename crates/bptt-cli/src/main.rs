@@ -6,18 +6,25 @@
 mod args;
 mod baseline;
 mod bench;
+mod bundled;
 mod commands;
 mod config;
 mod data;
 mod failure;
+mod history;
+mod interrupt;
+mod learning;
 mod model;
 mod output;
+mod parts;
 mod plan;
 mod progress;
 mod report;
 mod scores;
 mod settings;
+mod sweep;
 mod table;
+mod task;
 
 use std::process::ExitCode;
 
@@ -38,6 +45,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Predict(args) => commands::predict::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Sweep(args) => commands::sweep::run(&args),
+        Command::Example(args) => commands::example::run(&args),
         Command::Bench(args) => commands::bench::run(*args),
     }
 }

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use bptt::file::{AnyModel, Metadata, ModelFile};
-use bptt::{DynRnn, Float};
+use bptt::{DynRnn, Float, Loss, Normalization};
 
 use crate::args::Task;
 use crate::baseline;
 use crate::data::{Part, Scaling, Source};
 use crate::failure::Failure;
 use crate::report::Measured;
-use crate::scores;
-use crate::table::{ColumnRequest, Columns};
+use crate::scores::{self, pick};
+use crate::table::{ColumnRequest, Columns, LabelKind};
 
 /// A model with everything that the tool needs to use it.
 pub struct Saved {
@@ -20,6 +20,7 @@ pub struct Saved {
     pub scaling: Scaling,
     pub task: Task,
     pub threshold: f64,
+    pub loss: Loss,
 }
 
 impl Saved {
@@ -38,18 +39,26 @@ impl Saved {
         Ok(Self {
             columns: columns(&file.metadata),
             scaling: Scaling { inputs: inputs.clone(), labels: labels.clone() },
-            task: match task {
-                bptt::file::Task::Regression => Task::Regression,
-                bptt::file::Task::Binary => Task::Binary,
-            },
+            task: (*task).into(),
             threshold: threshold.unwrap_or(0.5),
+            // The first version of the format knew no other.
+            loss: file.metadata.loss.unwrap_or(Loss::Mse),
             file,
         })
     }
 
     /// The columns to ask of a file.
     pub fn request(&self) -> ColumnRequest {
-        self.columns.clone().into()
+        let labels_as = match self.task {
+            Task::Classification => LabelKind::Names,
+            Task::Regression | Task::Binary => LabelKind::Numbers,
+        };
+        ColumnRequest { labels_as, ..self.columns.clone().into() }
+    }
+
+    /// The names of a classification's classes.
+    pub fn classes(&self) -> &[String] {
+        &self.file.metadata.classes
     }
 
     /// The name of the input column that is the naive forecast, if the training had one.
@@ -58,20 +67,26 @@ impl Saved {
         self.columns.inputs.iter().position(|input| input == name)
     }
 
-    /// Predictions (rows, labels) on the labels' original scale, all finite.
+    /// Predictions (rows, labels) on the labels' original scale, or probabilities (rows, classes), all finite.
     pub fn predict(&self, source: &Source, part: &Part) -> Result<Vec<f64>, Failure> {
         let predictions = match &self.file.model {
-            AnyModel::F32(model) => {
-                predict(model, &self.scaling, &self.scaling.features(source, part)?, &part.offsets)
-            }
-            AnyModel::F64(model) => {
-                predict(model, &self.scaling, &self.scaling.features(source, part)?, &part.offsets)
-            }
+            AnyModel::F32(model) => predict(
+                (model, self.loss),
+                &self.scaling,
+                &self.scaling.features(source, part)?,
+                &part.offsets,
+            ),
+            AnyModel::F64(model) => predict(
+                (model, self.loss),
+                &self.scaling,
+                &self.scaling.features(source, part)?,
+                &part.offsets,
+            ),
         }?;
         // Inputs far beyond the training's can overflow; say where instead of going on with NaN.
         match predictions.iter().position(|value| !value.is_finite()) {
             Some(at) => {
-                let line = part.line(&source.table, at / self.columns.labels.len());
+                let line = part.line(&source.table, at / self.file.model.output_size());
                 Err(Failure::input(format!(
                     "{}, line {line}: expected inputs in a range that the model can compute with, found ones whose \
                      prediction is not finite",
@@ -94,14 +109,16 @@ fn columns(metadata: &Metadata) -> Columns {
     }
 }
 
-/// Predictions (rows, labels) on the labels' original scale from scaled features; not finite where the network overflowed.
+/// Predictions (rows, labels) on the labels' original scale from scaled features, or probabilities (rows, classes); not
+/// finite where the network overflowed.
 pub fn predict<T: Float>(
-    model: &DynRnn<T>,
+    (model, loss): (&DynRnn<T>, Loss),
     scaling: &Scaling,
     features: &[T],
     offsets: &[usize],
 ) -> Result<Vec<f64>, Failure> {
-    let outputs = model.predict_sequences(features, offsets).map_err(Failure::input)?;
+    let mut outputs = model.predict_sequences(features, offsets).map_err(Failure::input)?;
+    loss.probabilities(&mut outputs, model.output_size());
     Ok(scaling.predictions(&outputs))
 }
 
@@ -112,16 +129,48 @@ pub struct Measure<'a> {
     pub threshold: f64,
     pub columns: &'a Columns,
     pub naive: Option<usize>,
+    /// The names of a classification's classes.
+    pub classes: &'a [String],
+    pub scaling: &'a Scaling,
 }
 
 impl Measure<'_> {
-    /// Scores of `predictions` on `part`, with baselines.
-    pub fn part(self, name: &'static str, part: &Part, predictions: &[f64]) -> Result<Measured, Failure> {
-        let (inputs, labels) = (&self.columns.inputs, self.columns.labels.len());
-        let scores = scores::measure(self.task, self.threshold, predictions, &part.labels, labels)?;
-        let baselines = (0..labels)
-            .map(|label| baseline::measure(self.task, part, inputs, self.naive, labels, label, predictions))
-            .collect();
-        Ok(Measured { name, sequences: part.sequences(), rows: part.rows(), scores, baselines })
+    /// Scores of `predictions` on the labelled rows of `part`, with baselines; `None` where a label column has no label.
+    pub fn part(
+        self,
+        name: &'static str,
+        part: &Part,
+        predictions: &[f64],
+    ) -> Result<Option<Measured>, Failure> {
+        let columns = self.columns.labels.len();
+        let (mut scores, mut baselines) = (Vec::new(), Vec::new());
+        for column in 0..columns {
+            let truth = pick(&part.labels, column, columns);
+            let labelled: Vec<usize> = (0..truth.len()).filter(|&row| !truth[row].is_nan()).collect();
+            if labelled.is_empty() {
+                return Ok(None);
+            }
+            let known: Vec<f64> = labelled.iter().map(|&row| truth[row]).collect();
+            let mean = (self.scaling.labels.kind() == Normalization::ZScore)
+                .then(|| self.scaling.labels.offset()[column]);
+            let (task, inputs, naive, classes) =
+                (self.task, &self.columns.inputs[..], self.naive, self.classes);
+            let about = baseline::Known { task, inputs, naive, classes, mean };
+            if task == Task::Classification {
+                let rows = labelled
+                    .iter()
+                    .flat_map(|row| &predictions[row * classes.len()..(row + 1) * classes.len()]);
+                let rows: Vec<f64> = rows.copied().collect();
+                scores.push(scores::measure(task, self.threshold, &rows, &known)?);
+                baselines.push(baseline::measure(about, part, &truth, &truth));
+            } else {
+                let all = pick(predictions, column, columns);
+                let rows: Vec<f64> = labelled.iter().map(|&row| all[row]).collect();
+                scores.push(scores::measure(task, self.threshold, &rows, &known)?);
+                baselines.push(baseline::measure(about, part, &truth, &all));
+            }
+        }
+        let (sequences, rows) = (part.sequences(), part.rows());
+        Ok(Some(Measured { name, sequences, rows, classes: self.classes.to_vec(), scores, baselines }))
     }
 }

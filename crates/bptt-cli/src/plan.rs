@@ -2,30 +2,36 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bptt::file::AnyModel;
-use bptt::{Dataset, DynRnn, Error, Float, Normalization, Normalizer, Trainer};
+use bptt::{Dataset, DynRnn, EarlyStopping, EpochStats, Error, Float, Loss, TrainConfig, Trainer};
 
 use crate::args::{Dtype, Task};
-use crate::commands::evaluate::check_binary;
-use crate::data::{self, Part, Scaling, Source};
+use crate::data::{Part, Scaling, Source};
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::model::{Measure, predict};
+use crate::parts::{Parts, scaling};
 use crate::progress::Progress;
-use crate::report::{Measured, count};
+use crate::report::Measured;
 use crate::settings::Settings;
-use crate::table::LabelUse;
+use crate::task;
 
 /// A training that is ready to start: settings and data fit each other.
 pub struct Plan {
     pub settings: Settings,
-    pub source: Source,
+    pub source: Arc<Source>,
     pub task: Task,
+    /// The names of a classification's classes.
+    pub classes: Vec<String>,
+    pub loss: Loss,
+    pub class_weights: Option<Vec<f64>>,
     /// The input column that is the naive forecast.
     pub naive: Option<usize>,
     pub train: Part,
+    /// Decides when to stop; may be empty.
+    pub validation: Part,
     /// Held out; may be empty.
     pub test: Part,
     pub scaling: Scaling,
@@ -34,143 +40,269 @@ pub struct Plan {
 /// A finished training.
 pub struct Outcome {
     pub model: AnyModel,
-    /// Epochs run; fewer than asked for where Ctrl-C stopped them.
+    /// Epochs run; fewer than asked for where they stopped early, or by Ctrl-C.
     pub epochs: usize,
+    /// The epoch whose weights the model has, where a validation part decided it.
+    pub best_epoch: Option<usize>,
     pub first_loss: f64,
     pub last_loss: f64,
+    pub best_validation: Option<f64>,
+    /// Every epoch, where someone wants to know.
+    pub history: Vec<(EpochStats, f64)>,
     pub seconds: f64,
     pub interrupted: bool,
     pub measured: Vec<Measured>,
+    /// Predictions on the part that the report draws: the last one with labels.
+    pub shown: Vec<f64>,
+}
+
+/// What a training leaves behind when it fails: its epochs so far.
+pub struct Failed {
+    pub failure: Failure,
+    pub history: Vec<(EpochStats, f64)>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, history: Vec::new() }
+    }
 }
 
 impl Plan {
     /// Reads the data, splits them, and fits the scaling on the training part.
     pub fn new(settings: Settings) -> Result<Self, Failure> {
-        let source = data::load(settings.data.as_deref(), &settings.columns, LabelUse::Required)?;
+        let (source, task) = task::load(&settings)?;
+        Self::on(settings, Arc::new(source), task)
+    }
+
+    /// The same on data that have been read.
+    pub fn on(settings: Settings, source: Arc<Source>, task: Task) -> Result<Self, Failure> {
         let table = &source.table;
-        let binary = table.labels.iter().all(|label| *label == 0.0 || *label == 1.0);
-        let task = settings.task.unwrap_or(if binary { Task::Binary } else { Task::Regression });
-        if task == Task::Binary {
-            check_binary(&source.name, table)?;
-        }
+        let classes = table.classes.clone().unwrap_or_default();
         let naive = naive_column(&settings, &table.columns.inputs)?;
-        let split = bptt::split(table.sequences(), settings.train_ratio, settings.split_seed()).map_err(|_| {
-            let hint = match settings.columns.window {
-                None if table.rows > table.sequences() => "; --window N cuts a long sequence into several",
-                _ => "",
-            };
-            Failure::input(format!(
-                "{}: expected at least one sequence in the training part, found {} and a train ratio of {}; \
-                 --train-ratio 1 holds nothing out{hint}",
-                source.name,
-                count(table.sequences(), "sequence"),
-                settings.train_ratio
-            ))
-        })?;
-        let (train, test) = (Part::of(table, &split.train), Part::of(table, &split.test));
-        let fit = |kind, values: &[f64], columns: &[String]| {
-            Normalizer::fit(kind, values, columns.len()).map_err(|error| locate(error, &source.name, columns))
-        };
-        // 0 and 1 are already what a binary task's predictions are compared with.
-        let label_kind = if task == Task::Binary { Normalization::None } else { settings.normalization };
-        let scaling = Scaling {
-            inputs: fit(settings.normalization, &train.inputs, &table.columns.inputs)?,
-            labels: fit(label_kind, &train.labels, &table.columns.labels)?,
-        };
-        Ok(Self { settings, source, task, naive, train, test, scaling })
+        let Parts { train, validation, test } = Parts::of(&settings, &source, task)?;
+        let loss = task::loss(&settings, task)?;
+        let class_weights = task::class_weights(&settings, loss, &classes, &train)?;
+        let scaling = scaling(&settings, &source, task, &train)?;
+        Ok(Self {
+            settings,
+            source,
+            task,
+            classes,
+            loss,
+            class_weights,
+            naive,
+            train,
+            validation,
+            test,
+            scaling,
+        })
     }
 
-    /// Trains, then measures both parts.
-    pub fn run(&self) -> Result<Outcome, Failure> {
+    /// Trains, then measures all parts. `quietly`: without progress.
+    pub fn run(&self, quietly: bool) -> Result<Outcome, Failed> {
         match self.settings.dtype {
-            Dtype::F32 => self.train_as(AnyModel::F32),
-            Dtype::F64 => self.train_as(AnyModel::F64),
+            Dtype::F32 => self.train_as(AnyModel::F32, quietly),
+            Dtype::F64 => self.train_as(AnyModel::F64, quietly),
         }
     }
 
-    fn train_as<T: Float>(&self, wrap: fn(DynRnn<T>) -> AnyModel) -> Result<Outcome, Failure> {
-        let Self { settings, source, train, test, scaling, .. } = self;
-        let columns = &source.table.columns;
-        let train_set = scaling.dataset::<T>(source, train)?;
-        let test_set = scaling.dataset::<T>(source, test)?;
-        let (input_size, output_size) = (columns.inputs.len(), columns.labels.len());
-        let model = DynRnn::<T>::new(
+    /// Outputs of the network: one per label column, or one per class.
+    pub fn output_size(&self) -> usize {
+        if self.classes.is_empty() { self.source.table.columns.labels.len() } else { self.classes.len() }
+    }
+
+    /// The library's part of the settings.
+    pub fn train_config(&self) -> TrainConfig {
+        let Settings { batch_size, reduction, learning, .. } = &self.settings;
+        TrainConfig {
+            learning_rate: learning.learning_rate,
+            batch_size: *batch_size,
+            reduction: *reduction,
+            shuffle: self.settings.epoch_seed(),
+            loss: self.loss,
+            class_weights: self.class_weights.clone(),
+            optimizer: learning.optimizer,
+            clip_norm: learning.clip_norm,
+            clip_value: learning.clip_value,
+            schedule: learning.schedule,
+            warmup_epochs: learning.warmup_epochs,
+            truncate: learning.truncate,
+            accumulate: learning.accumulate,
+            dropout_seed: self.settings.derived_seed(3),
+        }
+    }
+
+    fn train_as<T: Float>(&self, wrap: fn(DynRnn<T>) -> AnyModel, quietly: bool) -> Result<Outcome, Failed> {
+        let Self { settings, source, scaling, .. } = self;
+        let set = |part: &Part| scaling.dataset::<T>(source, part, self.classes.len());
+        let (train, validation, test) = (set(&self.train)?, set(&self.validation)?, set(&self.test)?);
+        let input_size = source.table.columns.inputs.len();
+        let (hidden_size, seed) = (settings.hidden_size, settings.seed);
+        let model = DynRnn::<T>::with_architecture(
             input_size,
-            settings.hidden_size,
-            output_size,
-            settings.activation,
-            settings.seed,
-        )
-        .map_err(Failure::input)?;
-        let mut trainer = Trainer::new(model, settings.train_config()).map_err(Failure::input)?;
-        let interrupt = interrupt_flag();
-        let mut progress = Progress::new(settings.epochs);
-        let (mut first_loss, mut failed) = (None, None);
-        let started = Instant::now();
-        let last = trainer.fit(&train_set, settings.epochs, |stats, model| {
-            first_loss.get_or_insert(stats.loss);
-            let due = settings.eval_every > 0 && stats.epoch.is_multiple_of(settings.eval_every);
-            let score = if due { self.headline(model, &test_set) } else { Ok(None) };
-            match score {
-                Ok(score) => progress.epoch(stats.epoch, stats.loss, score),
-                Err(error) => failed = Some(error),
-            }
-            let stop = interrupt.load(Ordering::Relaxed) || failed.is_some();
-            if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+            hidden_size,
+            self.output_size(),
+            settings.architecture,
+            seed,
+        );
+        let model = model.map_err(Failure::input)?;
+        let mut trainer = Trainer::new(model, self.train_config()).map_err(setting)?;
+        let mut watch = Watch::new(self, quietly, if validation.is_empty() { &test } else { &validation });
+        let last = if validation.is_empty() {
+            trainer.fit(&train, settings.epochs, |stats, model| watch.epoch(stats, model))
+        } else {
+            let patience = if settings.patience == 0 { usize::MAX } else { settings.patience };
+            let stopping = EarlyStopping { patience, min_delta: settings.min_delta };
+            let epoch = |stats: &EpochStats, model: &DynRnn<T>| watch.epoch(stats, model);
+            trainer.fit_validated(&train, &validation, settings.epochs, stopping, epoch)
+        };
+        let Watch { progress, history, first_loss, last_loss, epochs, failed, started, .. } = watch;
         let seconds = started.elapsed().as_secs_f64();
         progress.finish();
+        let fail = |failure| Failed { failure, history: history.clone() };
         if let Some(failure) = failed {
-            return Err(failure);
+            return Err(fail(failure));
         }
-        let last = last.map_err(diverged)?;
-        let (epochs, last_loss) = last.map_or((0, f64::NAN), |stats| (stats.epoch, stats.loss));
+        let best =
+            last.map_err(|error| fail(diverged(error)))?.filter(|stats| stats.validation_loss.is_some());
+        if best.is_none() && !validation.is_empty() {
+            let message = "the loss on the validation part was never finite; nothing was saved".to_owned();
+            return Err(fail(Failure::Diverged(message)));
+        }
         let model = trainer.into_model();
-        let measured = self.measure(&model, [&train_set, &test_set])?;
-        let interrupted = interrupt.load(Ordering::Relaxed) && epochs < settings.epochs;
-        let first_loss = first_loss.unwrap_or(last_loss);
-        Ok(Outcome { model: wrap(model), epochs, first_loss, last_loss, seconds, interrupted, measured })
+        let (measured, shown) = self.measure(&model, [&train, &validation, &test]).map_err(fail)?;
+        let interrupted = interrupt::requested() && epochs < settings.epochs;
+        Ok(Outcome {
+            model: wrap(model),
+            epochs,
+            best_epoch: best.map(|stats| stats.epoch),
+            best_validation: best.and_then(|stats| stats.validation_loss),
+            first_loss: first_loss.unwrap_or(last_loss),
+            last_loss,
+            history,
+            seconds,
+            interrupted,
+            measured,
+            shown,
+        })
     }
 
     fn measure_with(&self) -> Measure<'_> {
-        let (task, threshold, naive) = (self.task, self.settings.threshold, self.naive);
-        Measure { task, threshold, columns: &self.source.table.columns, naive }
+        Measure {
+            task: self.task,
+            threshold: self.settings.threshold,
+            columns: &self.source.table.columns,
+            naive: self.naive,
+            classes: &self.classes,
+            scaling: &self.scaling,
+        }
     }
 
-    /// The held-out part's score for a progress line; empty where nothing is held out.
-    fn headline<T: Float>(&self, model: &DynRnn<T>, test: &Dataset<T>) -> Result<Option<String>, Failure> {
-        if test.is_empty() {
-            return Ok(Some(String::new()));
+    /// The part that decides, and is watched.
+    fn watched(&self) -> (&'static str, &Part) {
+        if self.validation.sequences() > 0 { ("validation", &self.validation) } else { ("test", &self.test) }
+    }
+
+    /// The parts by name, in the order of the report.
+    pub fn parts(&self) -> [(&'static str, &Part); 3] {
+        [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]
+    }
+
+    /// The watched part's score for a progress line; empty where there is none.
+    fn headline<T: Float>(&self, model: &DynRnn<T>, set: &Dataset<T>) -> Result<String, Failure> {
+        if set.is_empty() {
+            return Ok(String::new());
         }
-        let predictions = predict(model, &self.scaling, test.features(), test.offsets())?;
+        let (name, part) = self.watched();
+        let predictions = predict((model, self.loss), &self.scaling, set.features(), set.offsets())?;
         if predictions.iter().any(|value| !value.is_finite()) {
-            return Ok(Some("test not finite".into()));
+            return Ok(format!("{name} not finite"));
         }
-        let measured = self.measure_with().part("test", &self.test, &predictions)?;
-        Ok(Some(format!("test {}", measured.scores[0].headline())))
+        let measured = self.measure_with().part(name, part, &predictions)?;
+        Ok(measured.map_or_else(String::new, |measured| format!("{name} {}", measured.scores[0].headline())))
     }
 
-    fn measure<T: Float>(&self, model: &DynRnn<T>, sets: [&Dataset<T>; 2]) -> Result<Vec<Measured>, Failure> {
-        let mut measured = Vec::new();
-        for ((name, part), set) in [("train", &self.train), ("test", &self.test)].into_iter().zip(sets) {
-            if !set.is_empty() {
-                let predictions = predict(model, &self.scaling, set.features(), set.offsets())?;
-                if predictions.iter().any(|value| !value.is_finite()) {
-                    let message = format!(
-                        "the model's predictions on the {name} part are not finite; nothing was saved"
-                    );
-                    return Err(Failure::Diverged(message));
-                }
-                measured.push(self.measure_with().part(name, part, &predictions)?);
+    /// The scores of every part, and the predictions on the last one.
+    fn measure<T: Float>(
+        &self,
+        model: &DynRnn<T>,
+        sets: [&Dataset<T>; 3],
+    ) -> Result<(Vec<Measured>, Vec<f64>), Failure> {
+        let (mut measured, mut shown) = (Vec::new(), Vec::new());
+        for ((name, part), set) in self.parts().into_iter().zip(sets) {
+            if set.is_empty() {
+                continue;
+            }
+            let predictions = predict((model, self.loss), &self.scaling, set.features(), set.offsets())?;
+            if predictions.iter().any(|value| !value.is_finite()) {
+                let message =
+                    format!("the model's predictions on the {name} part are not finite; nothing was saved");
+                return Err(Failure::Diverged(message));
+            }
+            if let Some(scores) = self.measure_with().part(name, part, &predictions)? {
+                measured.push(scores);
+                shown = predictions;
             }
         }
-        Ok(measured)
+        Ok((measured, shown))
+    }
+}
+
+/// Looks on while a training runs.
+struct Watch<'p, T> {
+    plan: &'p Plan,
+    set: &'p Dataset<T>,
+    progress: Progress,
+    started: Instant,
+    history: Vec<(EpochStats, f64)>,
+    first_loss: Option<f64>,
+    last_loss: f64,
+    epochs: usize,
+    failed: Option<Failure>,
+}
+
+impl<'p, T: Float> Watch<'p, T> {
+    fn new(plan: &'p Plan, quietly: bool, set: &'p Dataset<T>) -> Self {
+        interrupt::listen();
+        Self {
+            plan,
+            set,
+            progress: Progress::new(plan.settings.epochs, quietly),
+            started: Instant::now(),
+            history: Vec::new(),
+            first_loss: None,
+            last_loss: f64::NAN,
+            epochs: 0,
+            failed: None,
+        }
+    }
+
+    fn epoch(&mut self, stats: &EpochStats, model: &DynRnn<T>) -> ControlFlow<()> {
+        let settings = &self.plan.settings;
+        self.first_loss.get_or_insert(stats.loss);
+        (self.last_loss, self.epochs) = (stats.loss, stats.epoch);
+        if settings.history.is_some() || settings.report.is_some() {
+            self.history.push((*stats, self.started.elapsed().as_secs_f64()));
+        }
+        let due = settings.eval_every > 0 && stats.epoch.is_multiple_of(settings.eval_every);
+        let score = if due && self.progress.is_shown() {
+            self.plan.headline(model, self.set).map(Some)
+        } else {
+            Ok(None)
+        };
+        match score {
+            Ok(score) => self.progress.epoch(stats.epoch, stats.loss, score),
+            Err(error) => self.failed = Some(error),
+        }
+        let stop = interrupt::requested() || self.failed.is_some();
+        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
 /// The input column named by `--naive`, or the bundled data's.
 fn naive_column(settings: &Settings, inputs: &[String]) -> Result<Option<usize>, Failure> {
-    let bundled = settings.data.is_none().then_some(data::WEATHER_NAIVE);
+    let bundled = settings.example.naive.filter(|_| settings.data.is_none());
     let position = |name: &str| inputs.iter().position(|input| input == name);
     match (&settings.naive, bundled) {
         (Some(name), _) => match position(name) {
@@ -185,17 +317,6 @@ fn naive_column(settings: &Settings, inputs: &[String]) -> Result<Option<usize>,
     }
 }
 
-/// Names the column of a normaliser's error.
-pub fn locate(error: Error, file: &str, columns: &[String]) -> Failure {
-    match error {
-        Error::Unscalable { column, expected, found, .. } => Failure::input(format!(
-            "{file}, column `{}`: expected {expected}, found {found}",
-            columns[column]
-        )),
-        error => Failure::input(error),
-    }
-}
-
 /// A diverged training is not bad input.
 fn diverged(error: Error) -> Failure {
     match error {
@@ -204,15 +325,12 @@ fn diverged(error: Error) -> Failure {
     }
 }
 
-/// Set by the first Ctrl-C (or SIGTERM); the second ends the program at once.
-fn interrupt_flag() -> Arc<AtomicBool> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&flag);
-    // Where no handler can be set, Ctrl-C simply ends the program.
-    let _ = ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+/// A setting that the library refuses, by the flag's name.
+fn setting(error: Error) -> Failure {
+    match error {
+        Error::Setting { name, expected, found } => {
+            Failure::input(format!("--{}: expected {expected}, found {found}", name.replace('_', "-")))
         }
-    });
-    flag
+        error => Failure::input(error),
+    }
 }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Shows epochs as they go by.
 pub struct Progress {
+    quiet: bool,
     bar: Option<ProgressBar>,
     epochs: usize,
     drawn: Instant,
@@ -17,9 +18,9 @@ pub struct Progress {
 const REDRAW: Duration = Duration::from_millis(50);
 
 impl Progress {
-    /// Progress over `epochs` epochs.
-    pub fn new(epochs: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+    /// Progress over `epochs` epochs; `quiet`: none is shown.
+    pub fn new(epochs: usize, quiet: bool) -> Self {
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(Some(epochs as u64), ProgressDrawTarget::stderr());
             let template = "epoch {pos}/{len} {wide_bar} {msg} · {eta} left";
             bar.set_style(
@@ -27,7 +28,12 @@ impl Progress {
             );
             bar
         });
-        Self { bar, epochs, drawn: Instant::now(), score: String::new() }
+        Self { quiet, bar, epochs, drawn: Instant::now(), score: String::new() }
+    }
+
+    /// Whether anything is shown.
+    pub fn is_shown(&self) -> bool {
+        !self.quiet
     }
 
     /// An epoch has ended. `score` is there when the held-out part was measured.
@@ -42,7 +48,7 @@ impl Progress {
                 bar.set_message(format!("loss {loss:.6}{}", self.score));
                 bar.set_position(epoch as u64);
             }
-            None if measured => {
+            None if measured && !self.quiet => {
                 let width = self.epochs.to_string().len();
                 // Progress is a courtesy: where standard error is closed, the training goes on.
                 let _ = writeln!(

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use bptt::file::AnyModel;
+use bptt::{Architecture, Cell};
 use serde_json::{Map, Value, json};
 
 use crate::baseline::Baseline;
@@ -10,10 +11,12 @@ use crate::scores::Scores;
 
 /// A part of the data with the model's scores on it, one per label column.
 pub struct Measured {
-    /// `"train"`, `"test"` or `"data"`.
+    /// `"train"`, `"validation"`, `"test"` or `"data"`.
     pub name: &'static str,
     pub sequences: usize,
     pub rows: usize,
+    /// The names of a classification's classes.
+    pub classes: Vec<String>,
     pub scores: Vec<Scores>,
     pub baselines: Vec<Option<Baseline>>,
 }
@@ -34,9 +37,42 @@ pub fn write_scores(out: &mut dyn Write, labels: &[String], parts: &[Measured]) 
             }
             writeln!(out)?;
         }
+        if let Some(part) = parts.last() {
+            write_classes(out, &part.classes, &part.scores[index])?;
+        }
         if let Some(baseline) = parts.last().and_then(|part| part.baselines[index].as_ref()) {
             writeln!(out, "  {}", baseline.line())?;
         }
+    }
+    Ok(())
+}
+
+/// A classification's classes one by one, on the last part, and what was taken for what.
+fn write_classes(out: &mut dyn Write, classes: &[String], scores: &Scores) -> io::Result<()> {
+    let Scores::Classification(scores) = scores else { return Ok(()) };
+    if classes.len() > 24 {
+        return Ok(());
+    }
+    let width = classes.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+    let digits = scores.confusion.iter().max().map_or(1, |most| most.to_string().len()).max(2) + 1;
+    let place = |class: usize| format!("{:>digits$}", class + 1);
+    let head: String = (0..classes.len()).map(place).collect();
+    writeln!(out, "\n  {:<width$}  precision  recall      F1   rows   said:{head}", "class")?;
+    for (class, (name, row)) in classes.iter().zip(&scores.classes).enumerate() {
+        let counts = &scores.confusion[class * classes.len()..(class + 1) * classes.len()];
+        let counts: String = counts
+            .iter()
+            .map(|count| format!("{:>digits$}", if *count == 0 { "·".into() } else { count.to_string() }))
+            .collect();
+        writeln!(
+            out,
+            "  {name:<width$}  {:>9.3}  {:>6.3}  {:>6.3}  {:>5}  {:>4}:{counts}",
+            row.precision,
+            row.recall,
+            row.f1,
+            row.support,
+            class + 1
+        )?;
     }
     Ok(())
 }
@@ -46,7 +82,7 @@ pub fn scores_json(labels: &[String], parts: &[Measured]) -> Value {
     let part = |part: &Measured| {
         let mut by_label = Map::new();
         for ((label, scores), baseline) in labels.iter().zip(&part.scores).zip(&part.baselines) {
-            let mut scores = scores.json();
+            let mut scores = scores.json(&part.classes);
             scores["baseline"] = baseline.as_ref().map_or(Value::Null, Baseline::json);
             by_label.insert(label.clone(), scores);
         }
@@ -57,15 +93,44 @@ pub fn scores_json(labels: &[String], parts: &[Measured]) -> Value {
 
 /// Cell, sizes, activation, type and number of parameters.
 pub fn model_line(model: &AnyModel) -> String {
-    format!(
-        "Elman {} → {} → {}, {}, {}, {} parameters",
-        model.input_size(),
-        model.hidden_size(),
-        model.output_size(),
-        model.activation(),
-        model.dtype(),
-        thousands(model.parameter_count())
-    )
+    let Architecture { cell, num_layers, bidirectional, dropout } = model.architecture();
+    let name = match cell {
+        Cell::Elman(_) => "Elman",
+        Cell::Gru => "GRU",
+        Cell::Lstm => "LSTM",
+    };
+    let mut line =
+        format!("{name} {} → {} → {}", model.input_size(), model.hidden_size(), model.output_size());
+    if num_layers > 1 {
+        line += &format!(", {num_layers} layers");
+    }
+    if bidirectional {
+        line += ", both directions";
+    }
+    if dropout > 0.0 {
+        line += &format!(", dropout {dropout}");
+    }
+    if let Some(activation) = cell.activation() {
+        line += &format!(", {activation}");
+    }
+    format!("{line}, {}, {} parameters", model.dtype(), thousands(model.parameter_count()))
+}
+
+/// The same for a program.
+pub fn model_json(model: &AnyModel) -> Value {
+    let architecture = model.architecture();
+    json!({
+        "cell": architecture.cell.name(),
+        "num_layers": architecture.num_layers,
+        "bidirectional": architecture.bidirectional,
+        "dropout": architecture.dropout,
+        "input_size": model.input_size(),
+        "hidden_size": model.hidden_size(),
+        "output_size": model.output_size(),
+        "activation": architecture.cell.activation().map(bptt::Activation::name),
+        "dtype": model.dtype(),
+        "parameters": model.parameter_count(),
+    })
 }
 
 /// `1234567` as `1,234,567`.

@@ -1,6 +1,6 @@
 //! How good predictions are: one [`Scores`] per label column, as text and as JSON.
 
-use bptt::metrics::{Binary, Regression};
+use bptt::metrics::{Binary, Multiclass, Regression};
 use serde_json::{Value, json};
 
 use crate::args::Task;
@@ -11,27 +11,21 @@ use crate::failure::Failure;
 pub enum Scores {
     Regression(Regression),
     Binary(Binary),
+    Classification(Multiclass),
 }
 
-/// Measures each of the `labels.len() / rows` label columns of `(rows, labels)` tables.
-pub fn measure(
-    task: Task,
-    threshold: f64,
-    predictions: &[f64],
-    labels: &[f64],
-    columns: usize,
-) -> Result<Vec<Scores>, Failure> {
-    (0..columns)
-        .map(|column| {
-            let predictions = pick(predictions, column, columns);
-            let labels = pick(labels, column, columns);
-            let scores = match task {
-                Task::Regression => Regression::new(&predictions, &labels).map(Scores::Regression),
-                Task::Binary => Binary::new(&predictions, &labels, threshold).map(Scores::Binary),
-            };
-            scores.map_err(Failure::input)
-        })
-        .collect()
+/// Measures the labelled rows of one label column: `predictions` are `(rows)`, in a classification `(rows, classes)`.
+pub fn measure(task: Task, threshold: f64, predictions: &[f64], labels: &[f64]) -> Result<Scores, Failure> {
+    let scores = match task {
+        Task::Regression => Regression::new(predictions, labels).map(Scores::Regression),
+        Task::Binary => Binary::new(predictions, labels, threshold).map(Scores::Binary),
+        Task::Classification => {
+            let classes: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
+            let count = predictions.len() / labels.len().max(1);
+            Multiclass::new(predictions, &classes, count).map(Scores::Classification)
+        }
+    };
+    scores.map_err(Failure::input)
 }
 
 /// Column `column` of a row-major table of `columns` columns.
@@ -45,6 +39,7 @@ impl Scores {
         match self {
             Self::Regression(scores) => format!("RMSE {}", number(scores.rmse)),
             Self::Binary(scores) => format!("PR-AUC {}", optional(scores.pr_auc)),
+            Self::Classification(scores) => format!("accuracy {}", percent(scores.accuracy)),
         }
     }
 
@@ -75,11 +70,17 @@ impl Scores {
                     ("true 0, said 0", counts.true_negatives.to_string()),
                 ]
             }
+            Self::Classification(scores) => vec![
+                ("accuracy", percent(scores.accuracy)),
+                ("macro F1", number(scores.macro_f1)),
+                ("weighted F1", number(scores.weighted_f1)),
+                ("log-loss", number(scores.log_loss)),
+            ],
         }
     }
 
-    /// All metrics; `null` where one is not defined.
-    pub fn json(&self) -> Value {
+    /// All metrics; `null` where one is not defined. `classes` are the names of a classification's.
+    pub fn json(&self, classes: &[String]) -> Value {
         match self {
             Self::Regression(scores) => json!({
                 "count": scores.count,
@@ -105,6 +106,21 @@ impl Scores {
                 "true_negatives": scores.confusion.true_negatives,
                 "false_negatives": scores.confusion.false_negatives,
             }),
+            Self::Classification(scores) => json!({
+                "count": scores.count,
+                "accuracy": scores.accuracy,
+                "macro_f1": scores.macro_f1,
+                "weighted_f1": scores.weighted_f1,
+                "log_loss": scores.log_loss,
+                "confusion": scores.confusion.chunks(classes.len().max(1)).collect::<Vec<_>>(),
+                "classes": classes.iter().zip(&scores.classes).map(|(name, class)| json!({
+                    "name": name,
+                    "precision": class.precision,
+                    "recall": class.recall,
+                    "f1": class.f1,
+                    "support": class.support,
+                })).collect::<Vec<_>>(),
+            }),
         }
     }
 }
@@ -122,11 +138,11 @@ pub fn number(value: f64) -> String {
     }
 }
 
-fn optional(value: Option<f64>) -> String {
+pub fn optional(value: Option<f64>) -> String {
     value.map_or("– (one class)".into(), number)
 }
 
-fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
@@ -138,13 +154,5 @@ mod tests {
     fn numbers_keep_four_digits() {
         let shown = [2.63456, 0.0, 0.00172, 12345.6, 1e-9, 99.996, -0.5].map(number);
         assert_eq!(shown, ["2.635", "0", "0.001720", "12346", "1.000e-9", "100.00", "-0.5000"]);
-    }
-
-    #[test]
-    fn each_label_column_is_measured_by_itself() {
-        let scores =
-            measure(Task::Regression, 0.5, &[1.0, 10.0, 2.0, 30.0], &[1.0, 20.0, 2.0, 20.0], 2).unwrap();
-        let rmse: Vec<f64> = scores.iter().map(|scores| scores.json()["rmse"].as_f64().unwrap()).collect();
-        assert_eq!(rmse, [0.0, 10.0]);
     }
 }

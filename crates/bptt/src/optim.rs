@@ -133,7 +133,7 @@ impl Optimizer {
         matches!(self, Self::Sgd { momentum: 0.0, weight_decay: 0.0, .. })
     }
 
-    /// Refuses options out of PyTorch's ranges.
+    /// Refuses options out of PyTorch's ranges; `eps` has to be above 0.
     pub(crate) fn check(self) -> Result<()> {
         let wrong =
             |name, expected, value: f64| Err(Error::Setting { name, expected, found: value.to_string() });
@@ -155,6 +155,10 @@ impl Optimizer {
             ],
         };
         for (name, value) in from_zero {
+            // In the padding, as in units without a gradient, the divisor is eps alone.
+            if *name == "eps" && !(*value >= f64::from(f32::MIN_POSITIVE)) {
+                return wrong(name, "a number above 1e-37", *value);
+            }
             if !(*value >= 0.0 && value.is_finite()) {
                 return wrong(name, "a number from 0 on", *value);
             }
@@ -391,7 +395,9 @@ fn rmsprop<T: Float>(
         if centered {
             let mean = means[i] + (g - means[i]) * rest;
             means[i] = mean;
+            // A variance; rounding can make it negative, of which PyTorch makes NaN.
             divisor = v - mean * mean;
+            divisor = if divisor < T::ZERO { T::ZERO } else { divisor };
         }
         let step = g / (divisor.sqrt() + eps);
         if with_momentum {

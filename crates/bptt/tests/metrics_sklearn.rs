@@ -3,7 +3,7 @@
 //! `tools/make_metric_fixtures.py` writes that file and documents its format.
 
 use bptt::Float;
-use bptt::metrics::{Binary, Regression};
+use bptt::metrics::{Binary, Multiclass, Regression};
 
 /// One case of the file: its fields by name, in the file's order.
 struct Case<'a> {
@@ -75,6 +75,30 @@ fn check_regression<T: Float + std::str::FromStr>(case: &Case) {
     ]);
 }
 
+fn check_multiclass(case: &Case) {
+    let labels: Vec<usize> = case.values("labels");
+    let probabilities: Vec<f64> = case.values("predictions");
+    let classes = probabilities.len() / labels.len();
+    let scores = Multiclass::new(&probabilities, &labels, classes).unwrap();
+    assert_eq!(scores.count, labels.len());
+    let mut found = vec![
+        ("accuracy".to_owned(), scores.accuracy),
+        ("macro_f1".to_owned(), scores.macro_f1),
+        ("weighted_f1".to_owned(), scores.weighted_f1),
+        ("log_loss".to_owned(), scores.log_loss),
+    ];
+    for (c, class) in scores.classes.iter().enumerate() {
+        found.push((format!("precision_{c}"), class.precision));
+        found.push((format!("recall_{c}"), class.recall));
+        found.push((format!("f1_{c}"), class.f1));
+        found.push((format!("support_{c}"), class.support as f64));
+    }
+    found.extend(scores.confusion.iter().enumerate().map(|(at, n)| (format!("confusion_{at}"), *n as f64)));
+    let found: Vec<(&str, Option<f64>)> =
+        found.iter().map(|(key, value)| (key.as_str(), Some(*value))).collect();
+    case.compare(&found);
+}
+
 #[test]
 fn metrics_equal_scikit_learn() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/metrics.txt");
@@ -91,9 +115,10 @@ fn metrics_equal_scikit_learn() {
             ("binary", "float64") => check_binary::<f64>(&case),
             ("regression", "float32") => check_regression::<f32>(&case),
             ("regression", "float64") => check_regression::<f64>(&case),
+            ("multiclass", "float64") => check_multiclass(&case),
             other => panic!("{name}: {other:?}"),
         }
         checked += 1;
     }
-    assert_eq!(checked, 24, "cases in {path}");
+    assert_eq!(checked, 29, "cases in {path}");
 }

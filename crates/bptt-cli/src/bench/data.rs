@@ -8,7 +8,7 @@ use crate::args::Preset;
 use crate::commands::evaluate::check_binary;
 use crate::data::{Part, Scaling, Source};
 use crate::failure::Failure;
-use crate::plan::locate;
+use crate::parts::locate;
 use crate::report::count;
 use crate::table::{self, ColumnRequest, LabelUse};
 
@@ -56,7 +56,7 @@ fn columns(preset: Preset) -> ColumnRequest {
 }
 
 fn read(preset: Preset, path: &Path) -> Result<Source, Failure> {
-    let source = crate::data::load(Some(path), &columns(preset), LabelUse::Required)?;
+    let source = crate::data::load(path, &columns(preset), LabelUse::Required)?;
     if preset == Preset::Fraud {
         check_binary(&source.name, &source.table)?;
     }
@@ -92,7 +92,7 @@ fn from_table<T: Float>(plan: &Plan, preset: Preset, source: Source) -> Result<D
         inputs: fit(kind, &part.inputs, &table.columns.inputs)?,
         labels: fit(Normalization::None, &part.labels, &table.columns.labels)?,
     };
-    scaling.dataset(&source, &part)
+    scaling.dataset(&source, &part, 0)
 }
 
 /// Inputs uniform in `centre ± spread`. Every label is `1 + tanh` of a decaying sum of some inputs so far, with a little

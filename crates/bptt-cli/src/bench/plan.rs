@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bptt::{Activation, DynRnn, Float, Level, TrainConfig};
+use bptt::{Activation, Architecture, DynRnn, Float, Level, TrainConfig};
 
 use crate::args::{self, BenchArgs, Cell, Dtype, Preset};
 use crate::failure::Failure;
@@ -154,7 +154,13 @@ impl Plan {
     /// The untrained network; the same each time.
     pub fn model<T: Float>(&self) -> Result<DynRnn<T>, Failure> {
         let Self { input_size, hidden_size, output_size, activation, seed, .. } = *self;
-        DynRnn::new(input_size, hidden_size, output_size, activation, seed).map_err(Failure::input)
+        let architecture = match self.cell {
+            Cell::Elman => Architecture::elman(activation),
+            Cell::Gru => Architecture::gru(),
+            Cell::Lstm => Architecture::lstm(),
+        };
+        DynRnn::with_architecture(input_size, hidden_size, output_size, architecture, seed)
+            .map_err(Failure::input)
     }
 
     /// The library's part of the settings: sequences in their order, mean loss.
@@ -227,6 +233,8 @@ impl Cell {
     pub fn name(self) -> &'static str {
         match self {
             Self::Elman => "elman",
+            Self::Gru => "gru",
+            Self::Lstm => "lstm",
         }
     }
 
@@ -234,6 +242,8 @@ impl Cell {
     fn gates(self) -> f64 {
         match self {
             Self::Elman => 1.0,
+            Self::Gru => 3.0,
+            Self::Lstm => 4.0,
         }
     }
 }

@@ -17,15 +17,22 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let saved = Saved::read(&args.model)?;
     let threshold = args.threshold.unwrap_or(saved.threshold);
     check_threshold(threshold)?;
-    let source = data::load(Some(&args.data), &saved.request(), LabelUse::Required)?;
+    let mut source = data::load(&args.data, &saved.request(), LabelUse::Required)?;
+    if saved.task == Task::Classification {
+        source.table = source.table.with_classes(saved.classes(), &source.name).map_err(Failure::input)?;
+    }
     let (table, part) = (&source.table, Part::whole(&source.table));
     if saved.task == Task::Binary {
         check_binary(&source.name, table)?;
     }
     let predictions = saved.predict(&source, &part)?;
     let (task, naive) = (saved.task, saved.naive());
-    let measure = Measure { task, threshold, columns: &table.columns, naive };
-    let measured = [measure.part("data", &part, &predictions)?];
+    let (columns, classes, scaling) = (&table.columns, saved.classes(), &saved.scaling);
+    let measure = Measure { task, threshold, columns, naive, classes, scaling };
+    let Some(measured) = measure.part("data", &part, &predictions)? else {
+        return Err(Failure::input(format!("{}: expected labels to measure, found none", source.name)));
+    };
+    let measured = [measured];
     let labels = &table.columns.labels;
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
@@ -47,7 +54,8 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
 /// Refuses labels other than 0 and 1, by line and column.
 pub fn check_binary(file: &str, table: &Table) -> Result<(), Failure> {
     let labels = table.columns.labels.len();
-    let Some(at) = table.labels.iter().position(|label| *label != 0.0 && *label != 1.0) else {
+    let Some(at) = table.labels.iter().position(|label| *label != 0.0 && *label != 1.0 && !label.is_nan())
+    else {
         return Ok(());
     };
     let (line, column, found) =

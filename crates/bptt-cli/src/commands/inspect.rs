@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, Write};
 use bptt::Normalizer;
 use serde_json::{Value, json};
 
-use crate::args::InspectArgs;
+use crate::args::{InspectArgs, Task};
 use crate::failure::Failure;
 use crate::model::Saved;
-use crate::report::model_line;
+use crate::report::{model_json, model_line};
 use crate::scores::number;
 
 /// Runs the command.
@@ -29,13 +29,9 @@ fn to_json(saved: &Saved) -> Value {
     let columns = &saved.columns;
     let scaling = |normalizer: &Normalizer| json!({ "kind": normalizer.kind().name(), "offset": normalizer.offset(), "scale": normalizer.scale() });
     json!({
-        "cell": "elman",
-        "input_size": model.input_size(),
-        "hidden_size": model.hidden_size(),
-        "output_size": model.output_size(),
-        "activation": model.activation().name(),
-        "dtype": model.dtype(),
-        "parameters": model.parameter_count(),
+        "model": model_json(model),
+        "classes": saved.classes(),
+        "loss": saved.loss.name(),
         "columns": {
             "sequence": columns.sequence,
             "time": columns.time,
@@ -54,7 +50,13 @@ fn write_text(out: &mut dyn Write, saved: &Saved) -> io::Result<()> {
     let model = &saved.file.model;
     let columns = &saved.columns;
     writeln!(out, "{}", model_line(model))?;
-    writeln!(out, "task: {}, threshold {}", saved.task.name(), saved.threshold)?;
+    match saved.task {
+        Task::Binary => writeln!(out, "task: binary, threshold {}, loss {}", saved.threshold, saved.loss)?,
+        task => writeln!(out, "task: {}, loss {}", task.name(), saved.loss)?,
+    }
+    if !saved.classes().is_empty() {
+        writeln!(out, "classes: {}", saved.classes().join(", "))?;
+    }
     match (&columns.sequence, columns.window) {
         (Some(column), _) => writeln!(out, "sequences: column `{column}`")?,
         (None, Some(rows)) => writeln!(out, "sequences: every {rows} rows")?,
@@ -74,12 +76,14 @@ fn write_text(out: &mut dyn Write, saved: &Saved) -> io::Result<()> {
         }
     }
     writeln!(out, "\nparameters")?;
-    for (name, shape) in model.shapes() {
-        writeln!(out, "  {name:<13} {shape:?}")?;
+    let shapes = model.shapes();
+    let width = shapes.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, shape) in shapes {
+        writeln!(out, "  {name:<width$} {shape:?}")?;
     }
     writeln!(out, "\ntraining")?;
     for (name, value) in &saved.file.metadata.training {
-        writeln!(out, "  {name:<18} {value}")?;
+        writeln!(out, "  {name:<20} {value}")?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub mod evaluate;
+pub mod example;
 pub mod inspect;
 pub mod predict;
+pub mod sweep;
 pub mod train;

@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use bptt::file::AnyModel;
+use bptt::metrics::largest;
 
 use crate::args::{PredictArgs, Task};
 use crate::data::{self, Part};
@@ -21,7 +22,7 @@ pub fn run(args: &PredictArgs) -> Result<(), Failure> {
         Some(path) => Some(Output::check(path, &[&args.model, &args.data])?),
         None => None,
     };
-    let source = data::load(Some(&args.data), &saved.request(), LabelUse::Ignored)?;
+    let source = data::load(&args.data, &saved.request(), LabelUse::Ignored)?;
     let predictions = saved.predict(&source, &Part::whole(&source.table))?;
     let write = |out: &mut dyn Write| write_rows(out, &saved, &source.table, &predictions, threshold);
     match output {
@@ -34,7 +35,8 @@ pub fn run(args: &PredictArgs) -> Result<(), Failure> {
     }
 }
 
-/// Name, time, one prediction per label column, and for binary tasks one class each.
+/// Name, time, and one prediction per label column; for binary tasks one class each as well, for a classification the class
+/// and the probability of each.
 fn write_rows(
     out: &mut dyn Write,
     saved: &Saved,
@@ -42,36 +44,51 @@ fn write_rows(
     predictions: &[f64],
     threshold: f64,
 ) -> io::Result<()> {
-    let labels = &saved.columns.labels;
-    let titled = |what: &str, label: &String| {
-        if labels.len() == 1 { what.to_owned() } else { format!("{what}_{label}") }
-    };
-    let binary = saved.task == Task::Binary;
-    let mut header = vec![
-        table.columns.sequence.clone().unwrap_or_else(|| "sequence".into()),
-        table.columns.time.clone().unwrap_or_else(|| "t".into()),
-    ];
-    header.extend(labels.iter().map(|label| titled("prediction", label)));
-    if binary {
-        header.extend(labels.iter().map(|label| titled("class", label)));
-    }
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(&header).map_err(into_io)?;
+    csv.write_record(header(saved, table)).map_err(into_io)?;
     let single = matches!(saved.file.model, AnyModel::F32(_));
+    let columns = saved.file.model.output_size();
+    // Probabilities have no scale of their own.
+    let ones = vec![1.0; columns];
+    let scales = if saved.classes().is_empty() { saved.scaling.labels.scale() } else { &ones };
     for (sequence, row) in file_order(table) {
         csv.write_field(table.name(sequence)).map_err(into_io)?;
         csv.write_field(&*table.time(sequence, row)).map_err(into_io)?;
-        let values = &predictions[row * labels.len()..(row + 1) * labels.len()];
-        for (value, scale) in values.iter().zip(saved.scaling.labels.scale()) {
+        let values = &predictions[row * columns..(row + 1) * columns];
+        if let Some(class) = saved.classes().get(largest(values)) {
+            csv.write_field(class).map_err(into_io)?;
+        }
+        for (value, scale) in values.iter().zip(scales) {
             let text = if single { single_precision(*value, *scale) } else { value.to_string() };
             csv.write_field(text).map_err(into_io)?;
         }
-        for value in values.iter().filter(|_| binary) {
+        for value in values.iter().filter(|_| saved.task == Task::Binary) {
             csv.write_field(if *value >= threshold { "1" } else { "0" }).map_err(into_io)?;
         }
         csv.write_record(None::<&[u8]>).map_err(into_io)?;
     }
     csv.flush()
+}
+
+fn header(saved: &Saved, table: &Table) -> Vec<String> {
+    let labels = &saved.columns.labels;
+    let titled = |what: &str, label: &String| {
+        if labels.len() == 1 { what.to_owned() } else { format!("{what}_{label}") }
+    };
+    let mut header = vec![
+        table.columns.sequence.clone().unwrap_or_else(|| "sequence".into()),
+        table.columns.time.clone().unwrap_or_else(|| "t".into()),
+    ];
+    if !saved.classes().is_empty() {
+        header.push("class".into());
+        header.extend(saved.classes().iter().map(|class| format!("p_{class}")));
+        return header;
+    }
+    header.extend(labels.iter().map(|label| titled("prediction", label)));
+    if saved.task == Task::Binary {
+        header.extend(labels.iter().map(|label| titled("class", label)));
+    }
+    header
 }
 
 /// The digits that a single-precision output has after scaling: to a hundredth of a millionth of `scale`.

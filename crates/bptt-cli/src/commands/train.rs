@@ -1,7 +1,7 @@
 //! `bptt train`: from a CSV file to a saved model and a report.
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bptt::Level;
 use bptt::file::{Metadata, ModelFile};
@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use crate::args::{Task, TrainArgs};
 use crate::config;
 use crate::failure::Failure;
+use crate::history;
 use crate::output::Output;
-use crate::plan::{Outcome, Plan};
-use crate::report::{count, model_line, scores_json, write_scores};
+use crate::plan::{Failed, Outcome, Plan};
+use crate::report::{count, model_json, model_line, scores_json, write_scores};
 use crate::settings::Settings;
 
 /// Runs the command.
@@ -24,11 +25,23 @@ pub fn run(args: Box<TrainArgs>) -> Result<(), Failure> {
     };
     let settings = Settings::resolve(flags)?;
     let inputs: Vec<&Path> = settings.data.iter().chain(&config_path).map(AsRef::as_ref).collect();
-    let output = Output::check(&settings.out, &inputs)?;
+    let outputs = Outputs::check(&settings, &inputs)?;
     let plan = Plan::new(settings)?;
-    let outcome = plan.run()?;
+    let outcome = match plan.run(false) {
+        Ok(outcome) => outcome,
+        Err(Failed { failure, history }) => {
+            // How it came to diverge is what one wants to see then.
+            if let Some(output) = outputs.history.filter(|_| !history.is_empty()) {
+                history::write(&output, plan.settings.history.as_deref(), &history)?;
+            }
+            return Err(failure);
+        }
+    };
     let bytes = plan.model_file(&outcome).to_bytes().map_err(Failure::input)?;
-    output.write(|writer| writer.write_all(&bytes))?;
+    outputs.model.write(|writer| writer.write_all(&bytes))?;
+    if let Some(output) = &outputs.history {
+        history::write(output, plan.settings.history.as_deref(), &outcome.history)?;
+    }
     let reported = report(&plan, &outcome, json);
     let saved = plan.settings.out.display();
     if outcome.interrupted {
@@ -40,6 +53,29 @@ pub fn run(args: Box<TrainArgs>) -> Result<(), Failure> {
             Err(Failure::input(format!("standard output: {error}; the model is saved in {saved}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// The files that a training writes, checked before it begins.
+struct Outputs {
+    model: Output,
+    history: Option<Output>,
+}
+
+impl Outputs {
+    fn check(settings: &Settings, inputs: &[&Path]) -> Result<Self, Failure> {
+        let other =
+            |path: &Option<PathBuf>| path.as_deref().map(|path| Output::check(path, inputs)).transpose();
+        let named = [Some(&settings.out), settings.history.as_ref(), settings.report.as_ref()];
+        let named: Vec<&PathBuf> = named.into_iter().flatten().collect();
+        for (number, path) in named.iter().enumerate() {
+            if named[..number].contains(path) {
+                let message =
+                    format!("{}: expected different files for model, history and report", path.display());
+                return Err(Failure::input(message));
+            }
+        }
+        Ok(Self { model: Output::check(&settings.out, inputs)?, history: other(&settings.history)? })
     }
 }
 
@@ -64,10 +100,9 @@ impl Plan {
             sequence_column: columns.sequence,
             time_column: columns.time,
             window: columns.window,
-            task: Some(match self.task {
-                Task::Regression => bptt::file::Task::Regression,
-                Task::Binary => bptt::file::Task::Binary,
-            }),
+            task: Some(self.task.into()),
+            loss: Some(self.loss),
+            classes: self.classes.clone(),
             threshold: Some(self.settings.threshold),
             input_normalizer: Some(self.scaling.inputs.clone()),
             label_normalizer: Some(self.scaling.labels.clone()),
@@ -83,25 +118,41 @@ impl Plan {
 
     /// What the training was, for the model file and the report.
     fn training_settings(&self, outcome: &Outcome) -> Value {
-        let Settings { batch_size, learning_rate, reduction, train_ratio, shuffle, seed, .. } =
-            &self.settings;
+        let Settings { batch_size, reduction, train_ratio, shuffle, seed, learning, .. } = &self.settings;
         let mut settings = json!({
-            "optimizer": "sgd",
-            "loss": "mse",
+            "optimizer": learning.optimizer.name(),
+            "optimizer_options": format!("{:?}", learning.optimizer),
+            "loss": self.loss.name(),
+            "class_weights": self.class_weights,
             "reduction": reduction.name(),
-            "learning_rate": learning_rate,
+            "learning_rate": learning.learning_rate,
+            "clip_norm": learning.clip_norm,
+            "clip_value": learning.clip_value,
+            "schedule": format!("{:?}", learning.schedule),
+            "warmup_epochs": learning.warmup_epochs,
+            "truncate": learning.truncate,
+            "accumulate": learning.accumulate,
+            "washout": self.settings.washout,
             "batch_size": batch_size,
             "epochs": outcome.epochs,
+            "best_epoch": outcome.best_epoch,
+            "validation_ratio": self.settings.validation_ratio,
+            "patience": self.settings.patience,
             "train_ratio": train_ratio,
             "train_sequences": self.train.sequences(),
+            "validation_sequences": self.validation.sequences(),
             "test_sequences": self.test.sequences(),
             "shuffle": shuffle.name(),
             "seed": seed,
             "first_loss": outcome.first_loss,
             "last_loss": outcome.last_loss,
+            "best_validation_loss": outcome.best_validation,
             "data": self.source.name,
             "bptt_version": env!("CARGO_PKG_VERSION"),
         });
+        if let Some(settings) = settings.as_object_mut() {
+            settings.retain(|_, value| !value.is_null());
+        }
         if let Some(column) = self.naive {
             settings["naive"] = self.source.table.columns.inputs[column].clone().into();
         }
@@ -118,15 +169,8 @@ impl Plan {
                 "inputs": columns.inputs,
                 "labels": columns.labels,
             },
-            "model": {
-                "cell": "elman",
-                "input_size": outcome.model.input_size(),
-                "hidden_size": outcome.model.hidden_size(),
-                "output_size": outcome.model.output_size(),
-                "activation": outcome.model.activation().name(),
-                "dtype": outcome.model.dtype(),
-                "parameters": outcome.model.parameter_count(),
-            },
+            "model": model_json(&outcome.model),
+            "classes": self.classes,
             "task": self.task.name(),
             "normalize": self.settings.normalization.name(),
             "training": self.training_settings(outcome),
@@ -142,12 +186,25 @@ impl Plan {
         let table = &self.source.table;
         let sizes = |sequences, rows| format!("{}, {}", count(sequences, "sequence"), count(rows, "row"));
         writeln!(out, "{}: {}", self.source.name, sizes(table.sequences(), table.rows))?;
-        let (train, test) = (&self.train, &self.test);
-        writeln!(out, "train: {}", sizes(train.sequences(), train.rows()))?;
-        writeln!(out, "test:  {}", sizes(test.sequences(), test.rows()))?;
-        writeln!(out, "model: {}", model_line(&outcome.model))?;
-        let timesteps = (train.rows() * outcome.epochs).max(1);
+        for (name, part) in self.parts() {
+            if name != "validation" || part.sequences() > 0 {
+                writeln!(out, "{:<11} {}", format!("{name}:"), sizes(part.sequences(), part.rows()))?;
+            }
+        }
+        writeln!(out, "model:      {}", model_line(&outcome.model))?;
+        let learning = &self.settings.learning;
+        let classes = match (self.task, self.classes.len()) {
+            (Task::Classification, classes) => format!("classification, {classes} classes"),
+            (task, _) => task.name().to_owned(),
+        };
+        let (optimizer, rate) = (learning.optimizer.name(), learning.learning_rate);
         writeln!(
+            out,
+            "task:       {classes}; loss {}, {optimizer} {rate}, batches of {}",
+            self.loss, self.settings.batch_size
+        )?;
+        let timesteps = (self.train.rows() * outcome.epochs).max(1);
+        write!(
             out,
             "{} in {:.3} s ({:.0} ns per timestep, {}), loss {:.6} → {:.6}",
             count(outcome.epochs, "epoch"),
@@ -157,6 +214,10 @@ impl Plan {
             outcome.first_loss,
             outcome.last_loss
         )?;
+        match outcome.best_epoch {
+            Some(epoch) => writeln!(out, "; best on validation: epoch {epoch}, kept")?,
+            None => writeln!(out)?,
+        }
         write_scores(out, &table.columns.labels, &outcome.measured)?;
         if self.task == Task::Binary {
             let note = "where one class is rare, accuracy says little: read PR-AUC, precision and recall";

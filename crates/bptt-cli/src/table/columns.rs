@@ -3,6 +3,7 @@
 
 use super::error::{Role, TableError};
 use super::header::Header;
+use super::labels::LabelKind;
 use super::roles::Roles;
 
 /// What the user asked for; `None` is the convention.
@@ -22,6 +23,12 @@ pub struct ColumnRequest {
     pub inputs: Option<Vec<String>>,
     /// The label columns; by convention all whose name starts with `y`.
     pub labels: Option<Vec<String>>,
+    /// What label cells hold.
+    pub labels_as: LabelKind,
+    /// The column that says what each row counts for in the loss; by convention none.
+    pub weight: Option<String>,
+    /// The column that says which part (train, validation, test) each sequence belongs to; by convention none.
+    pub split: Option<String>,
     /// Cut the file into sequences of this many rows instead of using a sequence column. The last may be
     /// shorter.
     pub window: Option<usize>,
@@ -62,6 +69,7 @@ impl From<Columns> for ColumnRequest {
             inputs: Some(inputs),
             labels: Some(labels),
             window,
+            ..Self::default()
         }
     }
 }
@@ -73,6 +81,8 @@ pub(super) struct Positions {
     pub time: Option<usize>,
     pub inputs: Vec<usize>,
     pub labels: Vec<usize>,
+    pub weight: Option<usize>,
+    pub split: Option<usize>,
 }
 
 /// Finds the requested columns in a header.
@@ -108,6 +118,8 @@ pub(super) fn resolve(
         LabelUse::Ignored => Some(&[][..]),
     };
     let outputs = outputs.map(|items| roles.list(Role::Label, items)).transpose()?;
+    let weight = roles.named(Role::Weight, request.weight.as_deref())?;
+    let split = roles.named(Role::Split, request.split.as_deref())?;
 
     if sequence.is_none() && request.window.is_none() {
         let advice = "name another with --sequence, or cut the file into sequences with --window";
@@ -136,7 +148,7 @@ pub(super) fn resolve(
         labels: outputs.iter().map(name).collect(),
         window: request.window,
     };
-    Ok((columns, Positions { sequence, time, inputs, labels: outputs }))
+    Ok((columns, Positions { sequence, time, inputs, labels: outputs, weight, split }))
 }
 
 /// The error for a role that no column has.
@@ -183,7 +195,14 @@ mod tests {
         let positions = found("y1,x2,t,other,name,x1", &ColumnRequest::default());
         assert_eq!(
             positions,
-            Positions { sequence: Some(4), time: Some(2), inputs: vec![1, 5], labels: vec![0] }
+            Positions {
+                sequence: Some(4),
+                time: Some(2),
+                inputs: vec![1, 5],
+                labels: vec![0],
+                weight: None,
+                split: None
+            }
         );
         assert_eq!(found("name,x,y", &ColumnRequest::default()).time, None);
     }
@@ -199,7 +218,14 @@ mod tests {
         let positions = found("x9,y9,x1,x2,name,t", &request);
         assert_eq!(
             positions,
-            Positions { sequence: Some(0), time: Some(1), inputs: vec![2], labels: vec![3] }
+            Positions {
+                sequence: Some(0),
+                time: Some(1),
+                inputs: vec![2],
+                labels: vec![3],
+                weight: None,
+                split: None
+            }
         );
         // Nor does `name` or `t` go to two roles.
         let request = ColumnRequest { inputs: items("t"), ..Default::default() };
@@ -267,7 +293,14 @@ mod tests {
         let (other, positions) = resolve(&header("x2,x1,t,name,x3"), &request, LabelUse::Ignored).unwrap();
         assert_eq!(
             positions,
-            Positions { sequence: Some(3), time: Some(2), inputs: vec![1, 0], labels: vec![] }
+            Positions {
+                sequence: Some(3),
+                time: Some(2),
+                inputs: vec![1, 0],
+                labels: vec![],
+                weight: None,
+                split: None
+            }
         );
         assert_eq!(other, Columns { labels: vec![], ..columns });
     }

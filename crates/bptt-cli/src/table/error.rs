@@ -175,6 +175,14 @@ pub enum TableError {
         /// breaks, and then often because a quote was never closed.
         last_line: u64,
     },
+    /// A label column without a single label.
+    #[error("{file}, column `{}`: expected a label in at least one row, found only empty cells", shown(.column))]
+    NoLabel {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+    },
     /// A cell does not hold what its column needs.
     #[error("{place}: {problem}")]
     Cell {
@@ -217,6 +225,51 @@ pub enum CellProblem {
         /// The cell.
         found: String,
     },
+    /// A label that is no number, where the first one was.
+    #[error("expected a number, found `{found}`; where labels are names, --task classification says so")]
+    MixedLabel {
+        /// The cell.
+        found: String,
+    },
+    /// A label that is a number, where the first one was not.
+    #[error(
+        "expected the name of a class, as in the first label, found `{found}`; where labels are names, \
+         --task classification says so, where they are numbers, --task regression"
+    )]
+    MixedName {
+        /// The cell.
+        found: String,
+    },
+    /// A class that the model does not know.
+    #[error("expected one of the model's classes ({known}), found `{found}`")]
+    UnknownClass {
+        /// The classes, as a list to read.
+        known: String,
+        /// The cell.
+        found: String,
+    },
+    /// A weight below 0.
+    #[error("expected a weight from 0 on, found `{found}`")]
+    NegativeWeight {
+        /// The cell.
+        found: String,
+    },
+    /// A cell of the split column that names no part.
+    #[error("expected `train`, `validation` or `test`, found `{found}`")]
+    NotPart {
+        /// The cell.
+        found: String,
+    },
+    /// A row that is in another part than the sequence's first.
+    #[error("expected `{expected}` as in line {line} of the same sequence, found `{found}`")]
+    OtherPart {
+        /// The part of the first row.
+        expected: &'static str,
+        /// Its line.
+        line: u64,
+        /// The part of this row.
+        found: &'static str,
+    },
     /// It is NaN, infinite or larger than the largest number.
     #[error("expected a finite number, found `{found}`")]
     NotFinite {
@@ -252,6 +305,10 @@ pub enum Role {
     Input,
     /// It is to be predicted.
     Label,
+    /// It says what a row counts for in the loss.
+    Weight,
+    /// It says which part of the data a sequence belongs to.
+    Split,
 }
 
 impl fmt::Display for Role {
@@ -261,6 +318,8 @@ impl fmt::Display for Role {
             Self::Time => "time",
             Self::Input => "input",
             Self::Label => "label",
+            Self::Weight => "weight",
+            Self::Split => "split",
         })
     }
 }

@@ -9,6 +9,7 @@ mod cell;
 mod columns;
 mod error;
 mod header;
+mod labels;
 mod read;
 mod records;
 mod roles;
@@ -19,5 +20,6 @@ mod time;
 mod properties;
 
 pub use columns::{ColumnRequest, Columns, LabelUse};
+pub use labels::LabelKind;
 pub use read::{read, read_from};
-pub use sequences::Table;
+pub use sequences::{SplitPart, Table};

@@ -15,6 +15,9 @@ fn requests() -> Vec<ColumnRequest> {
         ColumnRequest { time: Some("x1".into()), inputs: names(&["t"]), ..Default::default() },
         ColumnRequest { inputs: names(&["x1..x9"]), labels: names(&["y1..t"]), ..Default::default() },
         ColumnRequest { window: Some(0), ..Default::default() },
+        ColumnRequest { labels_as: LabelKind::Names, ..Default::default() },
+        ColumnRequest { labels_as: LabelKind::Numbers, weight: Some("y1".into()), ..Default::default() },
+        ColumnRequest { split: Some("t".into()), ..Default::default() },
     ]
 }
 
@@ -41,7 +44,12 @@ fn sound(table: &Table, bytes: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(table.rows > 0);
     prop_assert_eq!(table.inputs.len(), table.rows * table.columns.inputs.len());
     prop_assert_eq!(table.labels.len(), table.rows * table.columns.labels.len());
-    prop_assert!(table.inputs.iter().chain(&table.labels).all(|value| value.is_finite()));
+    prop_assert!(table.inputs.iter().all(|value| value.is_finite()));
+    let classes = table.classes.as_ref().map_or(usize::MAX, Vec::len);
+    prop_assert!(table.labels.iter().all(|value| value.is_nan() || value.is_finite()));
+    prop_assert!(
+        table.classes.is_none() || table.labels.iter().all(|v| v.is_nan() || (*v as usize) < classes)
+    );
     prop_assert_eq!(table.offsets.first(), Some(&0));
     prop_assert_eq!(table.offsets.last(), Some(&table.rows));
     prop_assert_eq!(table.offsets.len(), table.sequences() + 1);

@@ -11,8 +11,9 @@ use super::cell;
 use super::columns::{ColumnRequest, Columns, LabelUse, Positions, resolve};
 use super::error::{CellProblem, Place, TableError, escaped};
 use super::header::Header;
+use super::labels::{LabelKind, Labels};
 use super::records::Records;
-use super::sequences::{Grouping, Table, Texts};
+use super::sequences::{Grouping, SplitPart, Table, Texts};
 use super::time::{self, TimeKey, TimeKind};
 
 /// Reads a CSV file with a header line into sequences.
@@ -52,14 +53,14 @@ pub fn read_from(
     }
     let header = Header::new(source, records.line(), records.record().iter())?;
     let (columns, positions) = resolve(&header, request, labels)?;
-    let mut rows = Rows::new(&header, &positions);
+    let mut rows = Rows::new(&header, &positions, request.labels_as);
     while advance(&mut records, source)? {
         rows.push(&records)?;
     }
     if rows.lines.is_empty() {
         return Err(TableError::NoRows { file: source.to_owned(), line: header.line });
     }
-    Ok(rows.into_table(columns))
+    rows.into_table(columns)
 }
 
 /// The next record, with the error that says where it failed.
@@ -81,12 +82,14 @@ struct Rows<'a> {
     ids: Vec<usize>,
     names: Names,
     inputs: Vec<f64>,
-    labels: Vec<f64>,
+    labels: Labels,
+    weights: Vec<f64>,
+    parts: Vec<SplitPart>,
     lines: Vec<u64>,
 }
 
 impl<'a> Rows<'a> {
-    fn new(header: &'a Header, positions: &'a Positions) -> Self {
+    fn new(header: &'a Header, positions: &'a Positions, labels_as: LabelKind) -> Self {
         Self {
             header,
             positions,
@@ -96,7 +99,9 @@ impl<'a> Rows<'a> {
             ids: Vec::new(),
             names: Names::default(),
             inputs: Vec::new(),
-            labels: Vec::new(),
+            labels: Labels::new(labels_as, positions.labels.len()),
+            weights: Vec::new(),
+            parts: Vec::new(),
             lines: Vec::new(),
         }
     }
@@ -129,14 +134,25 @@ impl<'a> Rows<'a> {
             self.inputs.push(cell::number(field(record, column)).map_err(at(column))?);
         }
         for &column in &positions.labels {
-            self.labels.push(cell::number(field(record, column)).map_err(at(column))?);
+            self.labels.push(field(record, column)).map_err(at(column))?;
+        }
+        if let Some(column) = positions.weight {
+            let weight = cell::number(field(record, column)).map_err(at(column))?;
+            if weight < 0.0 {
+                let problem = CellProblem::NegativeWeight { found: weight.to_string() };
+                return Err(at(column)(problem));
+            }
+            self.weights.push(weight);
+        }
+        if let Some(column) = positions.split {
+            self.parts.push(SplitPart::from_cell(field(record, column)).map_err(at(column))?);
         }
         self.lines.push(line);
         Ok(())
     }
 
     /// Groups and orders the rows. There is at least one.
-    fn into_table(self, columns: Columns) -> Table {
+    fn into_table(self, columns: Columns) -> Result<Table, TableError> {
         let rows = self.lines.len();
         let mut names = self.names.texts;
         let grouping = match columns.window {
@@ -147,18 +163,55 @@ impl<'a> Rows<'a> {
                 grouping
             }
         };
-        Table {
+        let (header, positions) = (self.header, self.positions);
+        let (labels, classes) = self.labels.finish();
+        let width = columns.labels.len();
+        for (column, name) in columns.labels.iter().enumerate() {
+            if labels.iter().skip(column).step_by(width).all(|label| label.is_nan()) {
+                return Err(TableError::NoLabel { file: header.file.clone(), column: name.clone() });
+            }
+        }
+        let parts = match positions.split {
+            Some(column) => Some(
+                parts_of(&self.parts, &grouping, &self.lines)
+                    .map_err(|(row, problem)| cell_error(header, self.lines[row], column, problem))?,
+            ),
+            None => None,
+        };
+        Ok(Table {
             rows,
             inputs: grouping.gather(self.inputs, columns.inputs.len()),
-            labels: grouping.gather(self.labels, columns.labels.len()),
+            labels: grouping.gather(labels, width),
+            classes,
+            weights: positions.weight.map(|_| grouping.gather(self.weights, 1)),
+            parts,
             offsets: grouping.offsets,
             file_rows: grouping.order,
             names,
             times: columns.time.is_some().then_some(self.times),
             lines: self.lines,
             columns,
-        }
+        })
     }
+}
+
+/// The part of each sequence, or the row that disagrees with its sequence's first.
+fn parts_of(
+    parts: &[SplitPart],
+    grouping: &Grouping,
+    lines: &[u64],
+) -> Result<Vec<SplitPart>, (usize, CellProblem)> {
+    let sequences = grouping.offsets.windows(2).map(|ends| &grouping.order[ends[0]..ends[1]]);
+    let mut found = Vec::new();
+    for rows in sequences {
+        let first = rows[0];
+        if let Some(&row) = rows.iter().find(|&&row| parts[row] != parts[first]) {
+            let (expected, other) = (parts[first].name(), parts[row].name());
+            return Err((row, CellProblem::OtherPart { expected, line: lines[first], found: other }));
+        }
+        found.push(parts[first]);
+    }
+    Ok(found)
 }
 
 /// A field of a record whose length was checked; the fallback only avoids a panic.
@@ -319,7 +372,10 @@ mod tests {
         let rows = |cells: &[u8]| [b"name,t,x1,y1\r\n\"a\r\nb\",1,1,1\r\n\r\n", cells].concat();
         for (cells, expected) in [
             (&b"a,2,,1"[..], "column `x1`: expected a number, found an empty cell"),
-            (b"a,2,1,n/a", "column `y1`: expected a number, found `n/a`"),
+            (
+                b"a,2,1,n/a",
+                "column `y1`: expected a number, found `n/a`; where labels are names, --task classification says so",
+            ),
             (b"a,2,1e999,1", "column `x1`: expected a finite number, found `1e999`"),
             (b"a,2,\xff,1", "column `x1`: expected text in UTF-8, found the byte 0xff as byte 1 of the cell"),
             (b"a,\xff,1,1", "column `t`: expected text in UTF-8, found the byte 0xff as byte 1 of the cell"),
@@ -336,6 +392,58 @@ mod tests {
     }
 
     #[test]
+    fn labels_weights_and_parts() {
+        let request = ColumnRequest {
+            weight: Some("x_weight".into()),
+            split: Some("part".into()),
+            ..Default::default()
+        };
+        let text = "name,t,x1,y,x_weight,part\nb,2,1,dog,0.5,Test\na,1,2,,1,train\nb,1,3,,2,test\na,2,4,cat,3,TRAIN\n";
+        let read = table(text, &request);
+        assert_eq!(read.columns.inputs, ["x1"]);
+        assert_eq!(read.classes.as_deref(), Some(&["cat".to_owned(), "dog".to_owned()][..]));
+        assert_eq!(format!("{:?}", read.labels), "[NaN, 1.0, NaN, 0.0]");
+        assert_eq!(read.weights.as_deref(), Some(&[2.0, 0.5, 1.0, 3.0][..]));
+        assert_eq!(read.parts.as_deref(), Some(&[SplitPart::Test, SplitPart::Train][..]));
+        let known = ["bird", "dog"].map(str::to_owned);
+        let error = read.clone().with_classes(&known, "a.csv").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "a.csv, line 5, column `y`: expected one of the model's classes (`bird`, `dog`), found `cat`"
+        );
+        let known = ["bird", "cat", "dog"].map(str::to_owned);
+        assert_eq!(
+            format!("{:?}", read.with_classes(&known, "a.csv").unwrap().labels),
+            "[NaN, 2.0, NaN, 1.0]"
+        );
+        let fails = |text: &str| {
+            read_from(text.as_bytes(), "a.csv", &request, LabelUse::Required).unwrap_err().to_string()
+        };
+        let rows = |cells: &str| format!("name,x1,y,x_weight,part\na,1,1,1,train\na,1,1,{cells}\n");
+        assert!(
+            fails(&rows("-1,train")).ends_with("column `x_weight`: expected a weight from 0 on, found `-1`")
+        );
+        assert!(fails(&rows("1,tset")).ends_with("expected `train`, `validation` or `test`, found `tset`"));
+        assert!(
+            fails(&rows("1,val"))
+                .ends_with("expected `train` as in line 2 of the same sequence, found `validation`")
+        );
+    }
+
+    #[test]
+    fn numbers_can_be_classes() {
+        let read = table("name,x,y\na,1,10\na,1,\na,1,9\n", &ColumnRequest::default());
+        assert_eq!(read.classes, None);
+        let read = read.numbers_as_classes();
+        assert_eq!(read.classes.unwrap(), ["9", "10"]);
+        assert_eq!(format!("{:?}", read.labels), "[1.0, NaN, 0.0]");
+        assert_eq!(
+            failure("name,x,y\na,1,\n"),
+            "a.csv, column `y`: expected a label in at least one row, found only empty cells"
+        );
+    }
+
+    #[test]
     fn files_that_cannot_be_opened_are_errors() {
         let directory = tempfile::tempdir().unwrap();
         let failure = |path: &Path| {
@@ -347,8 +455,8 @@ mod tests {
         assert!(
             failure(&path).starts_with("DIR/a.csv: expected a file that can be read, found: No such file")
         );
-        std::fs::write(&path, "name,x,y\na,1,b\n").unwrap();
-        assert_eq!(failure(&path), "DIR/a.csv, line 2, column `y`: expected a number, found `b`");
+        std::fs::write(&path, "name,x,y\na,b,1\n").unwrap();
+        assert_eq!(failure(&path), "DIR/a.csv, line 2, column `x`: expected a number, found `b`");
     }
 
     #[test]

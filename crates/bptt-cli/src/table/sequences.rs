@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use super::columns::Columns;
+use super::error::{CellProblem, Place, TableError, shown};
+use super::labels::{canonical, natural};
 use super::time::TimeKey;
 
 /// The used cells of a file.
@@ -17,8 +19,15 @@ pub struct Table {
     pub rows: usize,
     /// Input values, finite: (rows, input columns), row by row.
     pub inputs: Vec<f64>,
-    /// Label values, finite: (rows, label columns), row by row. Empty where labels were ignored.
+    /// Label values: (rows, label columns), row by row; numbers of classes where there are [`Table::classes`], NaN where
+    /// there is no label. Empty where labels were ignored.
     pub labels: Vec<f64>,
+    /// The names of the classes in natural order, where the labels are names.
+    pub classes: Option<Vec<String>>,
+    /// What each row counts for, from 0 on: (rows), where there is a weight column.
+    pub weights: Option<Vec<f64>>,
+    /// The part of each sequence: (sequences), where there is a split column.
+    pub parts: Option<Vec<SplitPart>>,
     /// Sequence `s` has the rows `offsets[s]..offsets[s + 1]`. It is never empty, so there is one more
     /// offset than there are sequences and the last one is the number of rows.
     pub offsets: Vec<usize>,
@@ -61,6 +70,84 @@ impl Table {
     /// The line of the file on which row `row` starts, from 1; 0 where there is no such row.
     pub fn line(&self, row: usize) -> u64 {
         self.file_rows.get(row).and_then(|&row| self.lines.get(row)).copied().unwrap_or_default()
+    }
+}
+
+impl Table {
+    /// Takes a single column of numbers as names of classes; what is not finite is no label.
+    pub fn numbers_as_classes(mut self) -> Self {
+        let mut names: Vec<String> =
+            self.labels.iter().filter(|label| !label.is_nan()).map(|label| canonical(*label)).collect();
+        names.sort_by(|a, b| natural(a, b));
+        names.dedup();
+        let place = |label: f64| names.iter().position(|name| *name == canonical(label));
+        for label in self.labels.iter_mut().filter(|label| !label.is_nan()) {
+            *label = place(*label).map_or(f64::NAN, |place| place as f64);
+        }
+        self.classes = Some(names);
+        self
+    }
+
+    /// The same table with its class labels as numbers of `classes`, a model's.
+    ///
+    /// # Errors
+    ///
+    /// A class that is not one of them, by line and column.
+    pub fn with_classes(mut self, classes: &[String], file: &str) -> Result<Self, TableError> {
+        let Some(own) = self.classes.replace(classes.to_vec()) else { return Ok(self) };
+        let places: Vec<Option<usize>> =
+            own.iter().map(|name| classes.iter().position(|class| class == name)).collect();
+        for row in 0..self.labels.len() {
+            if self.labels[row].is_nan() {
+                continue;
+            }
+            let class = self.labels[row] as usize;
+            let Some(place) = places.get(class).copied().flatten() else {
+                let column = self.columns.labels.first().cloned().unwrap_or_default();
+                let place = Place { file: file.to_owned(), line: self.line(row), column };
+                let mut known: Vec<String> =
+                    classes.iter().take(6).map(|class| format!("`{}`", shown(class))).collect();
+                if classes.len() > known.len() {
+                    known.push(format!("{} more", classes.len() - known.len()));
+                }
+                let found = own.get(class).map_or_else(String::new, |name| shown(name));
+                let problem = CellProblem::UnknownClass { known: known.join(", "), found };
+                return Err(TableError::Cell { place, problem });
+            };
+            self.labels[row] = place as f64;
+        }
+        Ok(self)
+    }
+}
+
+/// A part of the data that a split column names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitPart {
+    Train,
+    Validation,
+    Test,
+}
+
+impl SplitPart {
+    /// The part that a cell names, in any case.
+    pub(super) fn from_cell(cell: &[u8]) -> Result<Self, CellProblem> {
+        let text = super::cell::text(cell.trim_ascii())?;
+        match text.to_ascii_lowercase().as_str() {
+            "train" | "training" => Ok(Self::Train),
+            "validation" | "valid" | "val" | "dev" => Ok(Self::Validation),
+            "test" => Ok(Self::Test),
+            "" => Err(CellProblem::Empty { expected: "`train`, `validation` or `test`" }),
+            _ => Err(CellProblem::NotPart { found: shown(text) }),
+        }
+    }
+
+    /// `"train"`, `"validation"` or `"test"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
     }
 }
 

@@ -1,13 +1,17 @@
-//! How well predictions match labels: [`Regression`] and [`Binary`].
+//! How well predictions match labels: [`Regression`], [`Binary`] and [`Multiclass`].
 //!
 //! Every value equals scikit-learn's function of the same meaning, except where a doc comment says otherwise.
 //! All arithmetic is in `f64`, whatever the element type, and its sums are compensated, so that the
 //! rounding error does not grow with the number of rows.
 
 mod binary;
+mod curves;
+mod multiclass;
 mod regression;
 
 pub use binary::{Binary, Confusion};
+pub use curves::{precision_recall_curve, roc_curve};
+pub use multiclass::{ClassScores, Multiclass, largest};
 pub use regression::Regression;
 
 use crate::{Error, Float, Result};
