@@ -95,7 +95,7 @@ pub struct TrainFlags {
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Columns")]
     pub washout: Option<usize>,
 
-    /// Kind of recurrent layer [default: gru]
+    /// Kind of recurrent layer [default: gru; elman where there is an activation]
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     pub cell: Option<Cell>,
     /// Hidden units of each layer and direction [default: 32]

@@ -74,9 +74,13 @@ impl Part {
         self.labels.iter().all(|label| label.is_nan())
     }
 
-    /// The row of the table that row `row` is.
-    pub fn table_row(&self, row: usize) -> usize {
-        self.table_rows[row]
+    /// The name of sequence `sequence`, and the times of its rows.
+    pub fn titles(&self, table: &Table, sequence: usize) -> (String, Vec<String>) {
+        let rows = &self.table_rows[self.offsets[sequence]..self.offsets[sequence + 1]];
+        // No sequence is empty.
+        let number = table.offsets.partition_point(|&offset| offset <= rows[0]) - 1;
+        let times = rows.iter().map(|&row| table.time(number, row).into_owned()).collect();
+        (table.name(number).to_owned(), times)
     }
 
     /// The line of the file that `row` was on.

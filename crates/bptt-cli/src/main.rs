@@ -12,6 +12,8 @@ mod config;
 mod data;
 mod failure;
 mod history;
+mod html;
+mod html_report;
 mod interrupt;
 mod learning;
 mod model;

@@ -207,7 +207,9 @@ fn columns(flags: &TrainFlags, example: &Bundled) -> ColumnRequest {
 }
 
 fn architecture(flags: &TrainFlags) -> Result<Architecture, Failure> {
-    let kind = flags.cell.unwrap_or(args::Cell::Gru);
+    // Only Elman cells have a choice of activation.
+    let default = if flags.activation.is_some() { args::Cell::Elman } else { args::Cell::Gru };
+    let kind = flags.cell.unwrap_or(default);
     let cell = match kind {
         args::Cell::Elman => Cell::Elman(flags.activation.unwrap_or(args::Activation::Tanh).into()),
         args::Cell::Gru => Cell::Gru,

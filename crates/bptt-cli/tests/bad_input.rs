@@ -89,7 +89,7 @@ fn settings_out_of_range() {
         folder.refused(&format!("train data.csv {flag}"), &[]);
     }
     folder.refused("train data.csv --hidden-size -3", &["-3", "--hidden-size"]);
-    folder.refused("train data.csv --learning-rate 1e-60", &["learning_rate", "positive"]);
+    folder.refused("train data.csv --learning-rate 1e-60", &["--learning-rate", "positive"]);
     folder.refused("train data.csv --inputs x1,,x2", &["--inputs", "empty"]);
     folder.file("empty.toml", "out = \"\"\n");
     folder.refused("train data.csv --config empty.toml", &["--out", "empty"]);
@@ -169,12 +169,12 @@ fn a_training_that_diverges_ends_with_code_1_and_saves_nothing() {
     let folder = Folder::new();
     folder.file("data.csv", echo_csv());
     let before = folder.snapshot();
-    let run = folder.run("train data.csv --activation relu --learning-rate 1e30 --eval-every 0");
+    let run = folder.run("train data.csv --activation relu --optimizer sgd --learning-rate 1e30 --eval-every 0");
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.err.contains("epoch") && run.err.contains("batch"), "{run:?}");
     assert!(folder.snapshot() == before);
     // In the last update, where no further loss would show it.
-    let flags = "--epochs 1 --train-ratio 1 --batch-size 10 --learning-rate 1e38 --activation relu";
+    let flags = "--epochs 1 --train-ratio 1 --batch-size 10 --optimizer sgd --validation-ratio 0 --learning-rate 1e38 --activation relu";
     let run = folder.run(&format!("train data.csv {flags}"));
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.err.contains("not finite") && folder.snapshot() == before, "{run:?}");

@@ -27,7 +27,7 @@ fn train_without_arguments_beats_the_naive_forecast_on_real_weather() {
 #[test]
 fn the_report_for_people_names_the_forecast_to_beat_and_the_file() {
     let folder = Folder::new();
-    let run = folder.ok("train --epochs 20 --out weather.safetensors");
+    let run = folder.ok("train --epochs 20 --patience 0 --out weather.safetensors");
     for part in
         ["48 sequences", "6 → 32 → 1", "RMSE", "naive forecast (x_temp_max)", "saved weather.safetensors"]
     {
@@ -186,7 +186,7 @@ fn a_config_file_gives_the_same_model_as_flags_and_flags_win() {
         folder.ok("inspect three.safetensors --json").out
     });
     assert_eq!(
-        (inspected["hidden_size"].as_u64(), inspected["activation"].as_str()),
+        (inspected["model"]["hidden_size"].as_u64(), inspected["model"]["activation"].as_str()),
         (Some(3), Some("relu"))
     );
 }
@@ -222,7 +222,7 @@ fn inspect_shows_sizes_columns_scaling_and_settings() {
 #[test]
 fn ctrl_c_ends_the_epoch_saves_and_says_so() {
     let folder = Folder::new();
-    let mut command = folder.command("train --epochs 100000000 --eval-every 1");
+    let mut command = folder.command("train --epochs 100000000 --eval-every 1 --patience 0");
     let mut child =
         command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
     // The first progress line says that training is under way.

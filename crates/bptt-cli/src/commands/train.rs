@@ -11,6 +11,8 @@ use crate::args::{Task, TrainArgs};
 use crate::config;
 use crate::failure::Failure;
 use crate::history;
+use crate::html;
+use crate::html_report;
 use crate::output::Output;
 use crate::plan::{Failed, Outcome, Plan};
 use crate::report::{count, model_json, model_line, scores_json, write_scores};
@@ -42,6 +44,10 @@ pub fn run(args: Box<TrainArgs>) -> Result<(), Failure> {
     if let Some(output) = &outputs.history {
         history::write(output, plan.settings.history.as_deref(), &outcome.history)?;
     }
+    if let Some(output) = &outputs.report {
+        let page = html::render(&html_report::report(&plan, &outcome, &plan.training_settings(&outcome)));
+        output.write(|writer| writer.write_all(page.as_bytes()))?;
+    }
     let reported = report(&plan, &outcome, json);
     let saved = plan.settings.out.display();
     if outcome.interrupted {
@@ -60,6 +66,7 @@ pub fn run(args: Box<TrainArgs>) -> Result<(), Failure> {
 struct Outputs {
     model: Output,
     history: Option<Output>,
+    report: Option<Output>,
 }
 
 impl Outputs {
@@ -75,7 +82,11 @@ impl Outputs {
                 return Err(Failure::input(message));
             }
         }
-        Ok(Self { model: Output::check(&settings.out, inputs)?, history: other(&settings.history)? })
+        Ok(Self {
+            model: Output::check(&settings.out, inputs)?,
+            history: other(&settings.history)?,
+            report: other(&settings.report)?,
+        })
     }
 }
 
@@ -223,6 +234,12 @@ impl Plan {
             let note = "where one class is rare, accuracy says little: read PR-AUC, precision and recall";
             writeln!(out, "  {note}")?;
         }
-        writeln!(out, "\nsaved {}", self.settings.out.display())
+        write!(out, "\nsaved {}", self.settings.out.display())?;
+        for (what, path) in [("history", &self.settings.history), ("report", &self.settings.report)] {
+            if let Some(path) = path {
+                write!(out, ", {what} {}", path.display())?;
+            }
+        }
+        writeln!(out)
     }
 }
