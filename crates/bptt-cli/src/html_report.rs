@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::args::Task;
 use crate::data::Part;
-use crate::html::{ClassChart, ClassRow, EpochPoint, Fact, MetricTable, Plot, Report, SequenceChart, TargetReport};
+use crate::html::{
+    ClassChart, ClassRow, EpochPoint, Fact, MetricTable, Plot, Report, SequenceChart, TargetReport,
+};
 use crate::plan::{Outcome, Plan};
 use crate::report::{Measured, count, model_line};
 use crate::scores::{Scores, pick};
@@ -37,7 +39,13 @@ pub fn report(plan: &Plan, outcome: &Outcome, settings: &Value) -> Report {
             .collect(),
         targets: (0..table.columns.labels.len()).map(|column| target(plan, outcome, column)).collect(),
         settings: std::iter::once(("model".to_owned(), model_line(&outcome.model)))
-            .chain(settings.as_object().into_iter().flatten().map(|(name, value)| (name.replace('_', " "), text(value))))
+            .chain(
+                settings
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| (name.replace('_', " "), text(value))),
+            )
             .collect(),
         footer: format!(
             "bptt {}, {}, {:.3} s of training at {}",
@@ -53,7 +61,11 @@ pub fn report(plan: &Plan, outcome: &Outcome, settings: &Value) -> Report {
 fn command() -> String {
     let quoted = |argument: String| {
         let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) { argument } else { format!("'{}'", argument.replace('\'', "'\\''")) }
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', "'\\''"))
+        }
     };
     let arguments: Vec<String> =
         std::env::args_os().skip(1).map(|argument| quoted(argument.to_string_lossy().into_owned())).collect();
@@ -87,7 +99,10 @@ fn target(plan: &Plan, outcome: &Outcome, column: usize) -> TargetReport {
         rows: (0..rows)
             .map(|row| (all[0][row].0.to_owned(), all.iter().map(|part| part[row].1.clone()).collect()))
             .collect(),
-        note: parts.last().and_then(|part| part.baselines[column].as_ref()).map(crate::baseline::Baseline::line),
+        note: parts
+            .last()
+            .and_then(|part| part.baselines[column].as_ref())
+            .map(crate::baseline::Baseline::line),
     };
     let plots = match parts.last() {
         Some(measured) => plots(plan, outcome, measured, column),
@@ -151,8 +166,9 @@ fn plots(plan: &Plan, outcome: &Outcome, measured: &Measured, column: usize) -> 
 /// The sequences that are worth drawing: of a rare class first those that have it.
 fn chosen(task: Task, part: &Part, truth: &[f64]) -> Vec<usize> {
     let rows = |sequence: usize| &truth[part.offsets[sequence]..part.offsets[sequence + 1]];
-    let mut sequences: Vec<usize> =
-        (0..part.sequences()).filter(|&sequence| rows(sequence).iter().any(|label| !label.is_nan())).collect();
+    let mut sequences: Vec<usize> = (0..part.sequences())
+        .filter(|&sequence| rows(sequence).iter().any(|label| !label.is_nan()))
+        .collect();
     if task == Task::Binary {
         sequences.sort_by_key(|&sequence| !rows(sequence).contains(&1.0));
     }

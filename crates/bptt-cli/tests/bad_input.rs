@@ -169,7 +169,8 @@ fn a_training_that_diverges_ends_with_code_1_and_saves_nothing() {
     let folder = Folder::new();
     folder.file("data.csv", echo_csv());
     let before = folder.snapshot();
-    let run = folder.run("train data.csv --activation relu --optimizer sgd --learning-rate 1e30 --eval-every 0");
+    let run =
+        folder.run("train data.csv --activation relu --optimizer sgd --learning-rate 1e30 --eval-every 0");
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.err.contains("epoch") && run.err.contains("batch"), "{run:?}");
     assert!(folder.snapshot() == before);
