@@ -159,6 +159,19 @@ fn presets_take_files_with_their_columns() {
 }
 
 #[test]
+fn gated_cells_are_timed_too() {
+    for (cell, operations) in [("gru", 3.0), ("lstm", 4.0)] {
+        let run = Folder::new().ok(&format!(
+            "bench --cell {cell} --input-size 2 --hidden-size 3 --seq-len 4 --sequences 8 --seconds 0.05 --json"
+        ));
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!((report["cell"].as_str(), &report["activation"]), (Some(cell), &Value::Null));
+        let counted = report["operations_per_timestep"].as_f64().unwrap_or(f64::NAN);
+        assert_eq!(counted, 6.0 * operations * (2.0 * 3.0 + 9.0) + 18.0, "{report}");
+    }
+}
+
+#[test]
 fn files_that_do_not_fit() {
     let folder = Folder::new();
     folder.file("cards.csv", cards("Class"));
@@ -199,7 +212,7 @@ fn settings_out_of_range() {
         folder.refused(&format!("bench --threads {threads}"), &["--threads", "expected 1", &expected]);
     }
     folder.refused("bench --level avx1024", &["--level", "avx1024", "baseline, avx2, avx512"]);
-    folder.refused("bench --cell lstm", &["--cell", "lstm", "elman"]);
+    folder.refused("bench --cell transformer", &["--cell", "transformer", "elman", "gru", "lstm"]);
     folder.refused("bench --preset large", &["--preset", "large", "small, fraud"]);
     folder.refused("bench --dtype f16", &["--dtype", "f16", "f32, f64"]);
     folder.refused("bench --activation gelu", &["--activation", "gelu", "tanh, relu, sigmoid"]);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::args::Cell;
 use crate::report::{count, thousands};
 use crate::scores::number;
 
@@ -18,13 +19,13 @@ pub fn line(plan: &Plan, measured: &Measurement) -> String {
     let preset = plan.preset.map_or(String::new(), |preset| format!("{}: ", preset.name()));
     let [fastest, slowest] = extremes(measured).map(number);
     format!(
-        "{preset}{} {} → {} → {}, {}, {}, {} × {} timesteps, batch {}, {}, {}: {} {} ns per timestep \
+        "{preset}{} {} → {} → {}{}, {}, {} × {} timesteps, batch {}, {}, {}: {} {} ns per timestep \
          ({fastest}–{slowest}), {} GFLOP/s, loss {} → {}, {}",
         plan.cell.name(),
         plan.input_size,
         plan.hidden_size,
         plan.output_size,
-        plan.activation,
+        activation(plan).map_or_else(String::new, |name| format!(", {name}")),
         plan.dtype.name(),
         count(measured.timed_sequences, "sequence"),
         measured.seq_len,
@@ -40,6 +41,11 @@ pub fn line(plan: &Plan, measured: &Measurement) -> String {
     )
 }
 
+/// The activation of a cell that has a choice of it.
+fn activation(plan: &Plan) -> Option<&'static str> {
+    (plan.cell == Cell::Elman).then(|| plan.activation.name())
+}
+
 /// The same as an object, with all digits.
 pub fn json(plan: &Plan, measured: &Measurement) -> Value {
     let [fastest, slowest] = extremes(measured);
@@ -51,7 +57,7 @@ pub fn json(plan: &Plan, measured: &Measurement) -> Value {
         "input_size": plan.input_size,
         "hidden_size": plan.hidden_size,
         "output_size": plan.output_size,
-        "activation": plan.activation.name(),
+        "activation": activation(plan),
         "dtype": plan.dtype.name(),
         "seq_len": measured.seq_len,
         "sequences": measured.sequences,

@@ -1,5 +1,6 @@
 //! The label cells of a file: numbers, or the names of classes; an empty cell is no label.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::cell;
@@ -93,13 +94,14 @@ pub(super) fn canonical(number: f64) -> String {
     (number + 0.0).to_string()
 }
 
-/// Numbers by value, then texts.
-pub(super) fn natural(a: &str, b: &str) -> std::cmp::Ordering {
-    match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(x), Ok(y)) => x.total_cmp(&y),
-        (Ok(_), Err(_)) => std::cmp::Ordering::Less,
-        (Err(_), Ok(_)) => std::cmp::Ordering::Greater,
-        (Err(_), Err(_)) => a.cmp(b),
+/// Finite numbers by value, then texts; equal only where the names are.
+fn natural(a: &str, b: &str) -> Ordering {
+    let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
+    match (number(a), number(b)) {
+        (Some(x), Some(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.cmp(b),
     }
 }
 
@@ -139,8 +141,9 @@ mod tests {
 
     #[test]
     fn names_are_in_natural_order() {
-        let (values, classes) = read(LabelKind::Names, &["10", "9", "x", "9.0", "-0", "0"]).unwrap();
-        assert_eq!(classes.unwrap(), ["0", "9", "10", "x"]);
-        assert_eq!(values, "[2.0, 1.0, 3.0, 1.0, 0.0, 0.0]");
+        let (values, classes) =
+            read(LabelKind::Names, &["10", "9", "x", "9.0", "-0", "0", "nan", "inf"]).unwrap();
+        assert_eq!(classes.unwrap(), ["0", "9", "10", "inf", "nan", "x"]);
+        assert_eq!(values, "[2.0, 1.0, 5.0, 1.0, 0.0, 0.0, 4.0, 3.0]");
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::columns::Columns;
 use super::error::{CellProblem, Place, TableError, shown};
-use super::labels::{canonical, natural};
+use super::labels::canonical;
 use super::time::TimeKey;
 
 /// The used cells of a file.
@@ -74,17 +74,18 @@ impl Table {
 }
 
 impl Table {
-    /// Takes a single column of numbers as names of classes; what is not finite is no label.
+    /// Takes numbers, those of a single column, as names of classes. Where the labels are names already, nothing changes.
     pub fn numbers_as_classes(mut self) -> Self {
-        let mut names: Vec<String> =
-            self.labels.iter().filter(|label| !label.is_nan()).map(|label| canonical(*label)).collect();
-        names.sort_by(|a, b| natural(a, b));
-        names.dedup();
-        let place = |label: f64| names.iter().position(|name| *name == canonical(label));
-        for label in self.labels.iter_mut().filter(|label| !label.is_nan()) {
-            *label = place(*label).map_or(f64::NAN, |place| place as f64);
+        if self.classes.is_some() {
+            return self;
         }
-        self.classes = Some(names);
+        let mut values: Vec<f64> = self.labels.iter().copied().filter(|label| !label.is_nan()).collect();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        for label in self.labels.iter_mut().filter(|label| !label.is_nan()) {
+            *label = values.partition_point(|value| *value < *label) as f64;
+        }
+        self.classes = Some(values.into_iter().map(canonical).collect());
         self
     }
 
