@@ -170,7 +170,7 @@ impl Objective<'_> {
     pub fn row_weight<T: Float>(self, labels: &[T]) -> f64 {
         let mut total = 0.0;
         match self.loss {
-            Loss::CrossEntropy if any_nan(labels) => {}
+            Loss::CrossEntropy if is_nan(labels[0]) => {}
             Loss::CrossEntropy => match self.class_weights {
                 None => total = 1.0,
                 Some(weights) => {
@@ -241,7 +241,7 @@ impl Objective<'_> {
 
     /// `−Σ_c w_c·l_c·ln p_c` with `p = softmax(y)`; its derivative is `p_j·Σ_c w_c·l_c − w_j·l_j`.
     fn cross_entropy<T: Float>(self, outputs: &mut [T], labels: &[T], weight: f64, scale: f64) -> f64 {
-        if any_nan(labels) {
+        if is_nan(labels[0]) {
             outputs.fill(T::ZERO);
             return 0.0;
         }
@@ -263,15 +263,6 @@ impl Objective<'_> {
         // A NaN among the logits of classes that are not true is in the sum.
         weight * if log_sum.is_finite() { total } else { f64::NAN }
     }
-}
-
-/// Whether one of a timestep's labels is missing: of a class, none can be.
-fn any_nan<T: Float>(labels: &[T]) -> bool {
-    let mut any = false;
-    for label in labels {
-        any |= is_nan(*label);
-    }
-    any
 }
 
 /// Whether a label is missing.

@@ -45,12 +45,9 @@ impl<T: Float, C: Recurrence> Kernel for Backward<'_, T, C> {
             let t = if way.reverse { step } else { steps - 1 - step };
             let active = rows.active(t);
             let (now, next) = two_rows(&mut *self.kept, way.row(t), way.next(t), kept_len);
-            // Sums over all rows need not know which sequences have ended. `h_{t−1}` has to go as well: it may be left over
-            // from other data, and 0 times infinity is NaN.
+            // Sums over all rows need not know which sequences have ended.
             for ended in active..group {
-                let now = &mut now[ended * C::KEPT * p..][..C::KEPT * p];
-                now[..C::DELTAS * p].fill(T::ZERO);
-                now[(C::KEPT - 1) * p..].fill(T::ZERO);
+                now[ended * C::KEPT * p..][..C::DELTAS * p].fill(T::ZERO);
             }
             let d_outputs = &self.d_outputs[t * group * width..(t + 1) * group * width];
             let (cell, hidden_t, carried) = (self.cell, self.hidden_t, &mut *self.carried);

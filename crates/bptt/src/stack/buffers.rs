@@ -43,7 +43,7 @@ pub struct Buffers<T> {
     pub starts: Vec<usize>,
     /// See [`super::rows::Rows`]. (batch)
     pub lengths: Vec<usize>,
-    /// Rows that there is room for.
+    /// Rows that a group may have.
     pub rows: usize,
     /// Sequences that a batch may have.
     pub batch: usize,
@@ -53,14 +53,10 @@ impl<T: Float> Buffers<T> {
     /// Buffers for batches of `batch` sequences of up to `longest` timesteps. Sizes that overflow saturate, so that
     /// the allocation is refused.
     pub fn new(stack: &Stack, longest: usize, batch: usize) -> Result<Self> {
-        Self::with_rows(stack, Self::group_rows(stack, longest, batch), batch)
-    }
-
-    /// Buffers for batches of `batch` sequences and groups of `rows` rows.
-    fn with_rows(stack: &Stack, rows: usize, batch: usize) -> Result<Self> {
         let architecture = stack.architecture;
         let (layers, parts) = (architecture.num_layers, stack.parts());
         let (p, width, gates) = (stack.stride::<T>(), stack.width::<T>(), architecture.cell.gates());
+        let rows = Self::rows(stack, longest, batch);
         let sized = |factors: &[usize]| {
             Buffer::zeroed(factors.iter().fold(1, |size: usize, factor| size.saturating_mul(*factor)))
         };
@@ -88,11 +84,8 @@ impl<T: Float> Buffers<T> {
         Ok(buffers)
     }
 
-    /// How many rows a group of such a batch may have: two more for each sequence than it has timesteps. Never fewer for
-    /// a larger batch, or for longer sequences.
-    ///
-    /// The batch alone decides how it is grouped, and so the order of its sums; not how large the buffers have become.
-    pub fn group_rows(stack: &Stack, longest: usize, batch: usize) -> usize {
+    /// How many rows a group may have: two more for each sequence than it has timesteps.
+    fn rows(stack: &Stack, longest: usize, batch: usize) -> usize {
         let (p, width) = (stack.stride::<T>(), stack.width::<T>());
         let kept = kept_pieces(stack.architecture.cell).saturating_mul(p).saturating_mul(stack.directions());
         let row = kept.saturating_add(2 * width).saturating_mul(size_of::<T>());
@@ -104,10 +97,9 @@ impl<T: Float> Buffers<T> {
 
     /// Makes room; allocates only where that is more than ever before.
     pub fn fit(&mut self, stack: &Stack, longest: usize, batch: usize) -> Result<()> {
-        let rows = Self::group_rows(stack, longest, batch);
-        if batch > self.batch || rows > self.rows {
-            // What there was room for, there still is: two datasets may take turns.
-            *self = Self::with_rows(stack, rows.max(self.rows), batch.max(self.batch))?;
+        if batch > self.batch || Self::rows(stack, longest, batch) > self.rows {
+            let (longest, batch) = (longest, batch.max(self.batch));
+            *self = Self::new(stack, longest, batch)?;
         }
         Ok(())
     }

@@ -25,11 +25,6 @@ impl<'a> Rows<'a> {
         Some(Self { starts: starts.0, lengths: lengths.0 })
     }
 
-    /// Timesteps of the longest, if there is any.
-    pub fn longest(self) -> Option<usize> {
-        self.lengths.first().copied()
-    }
-
     /// Sequences.
     #[inline(always)]
     pub fn width(self) -> usize {
