@@ -47,7 +47,10 @@ impl<T: Float, C: Recurrence> Kernel for Backward<'_, T, C> {
             let (now, next) = two_rows(&mut *self.kept, way.row(t), way.next(t), kept_len);
             // Sums over all rows need not know which sequences have ended.
             for ended in active..group {
-                now[ended * C::KEPT * p..][..C::DELTAS * p].fill(T::ZERO);
+                let row = &mut now[ended * C::KEPT * p..][..C::KEPT * p];
+                row[..C::DELTAS * p].fill(T::ZERO);
+                // Beside a delta of 0 stands what another batch left: 0 times its NaN, if it diverged, would be NaN.
+                row[(C::KEPT - 1) * p..].fill(T::ZERO);
             }
             let d_outputs = &self.d_outputs[t * group * width..(t + 1) * group * width];
             let (cell, hidden_t, carried) = (self.cell, self.hidden_t, &mut *self.carried);
