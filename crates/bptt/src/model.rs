@@ -166,7 +166,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
     /// A network whose parameters are all 0.
     pub(crate) fn zeroed(layout: Layout<I, H, O>, architecture: Architecture) -> Result<Self> {
         architecture.check()?;
-        let params = Params::zeroed(Stack::new(layout, architecture).table())?;
+        let params = Stack::new(layout, architecture).params()?;
         Ok(Self { layout, architecture, params })
     }
 

@@ -49,27 +49,23 @@ impl Entry {
 /// Collects the entries of a table one after the other.
 pub(crate) struct Table<T> {
     pub entries: Vec<Entry>,
-    end: Option<usize>,
+    end: usize,
     element: std::marker::PhantomData<T>,
 }
 
 impl<T: Float> Table<T> {
     pub fn new() -> Self {
-        Self { entries: Vec::new(), end: Some(0), element: std::marker::PhantomData }
+        Self { entries: Vec::new(), end: 0, element: std::marker::PhantomData }
     }
 
-    /// Appends a parameter whose stored rows have `pieces` pieces.
+    /// Appends a parameter whose stored rows have `pieces` pieces. The buffer is already there: nothing overflows.
     pub fn add(&mut self, name: impl Into<String>, shape: &[usize], input_major: bool, pieces: usize) {
         let (name, shape) = (name.into(), shape.to_vec());
         let mut entry = Entry { name, shape, pieces, input_major, offset: 0, stride: 0 };
         let (rows, columns) = entry.stored();
-        entry.offset = self.end.unwrap_or(usize::MAX);
-        let piece = columns / pieces;
-        entry.stride = piece
-            .checked_next_multiple_of(T::LINE)
-            .and_then(|_| padded::<T>(piece).checked_mul(pieces))
-            .unwrap_or(usize::MAX);
-        self.end = self.end.zip(rows.checked_mul(entry.stride)).and_then(|(end, len)| end.checked_add(len));
+        entry.offset = self.end;
+        entry.stride = padded::<T>(columns / pieces) * pieces;
+        self.end += rows * entry.stride;
         self.entries.push(entry);
     }
 }
@@ -82,10 +78,10 @@ pub struct Params<T = f32> {
 }
 
 impl<T: Float> Params<T> {
-    /// Zeros for every entry of `table`.
-    pub(crate) fn zeroed(table: Table<T>) -> Result<Self> {
-        let flat = Buffer::zeroed(table.end.ok_or(Error::OutOfMemory { elements: usize::MAX })?)?;
-        Ok(Self { flat, entries: table.entries })
+    /// A buffer with the table of what lies in it.
+    pub(crate) fn over(flat: Buffer<T>, table: Table<T>) -> Self {
+        debug_assert_eq!(flat.len(), table.end);
+        Self { flat, entries: table.entries }
     }
 
     /// Zeros with the same table.
@@ -162,7 +158,7 @@ mod tests {
         table.add("a", &[2, 3], true, 1);
         table.add("b", &[2, 3], false, 1);
         table.add("c", &[2], false, 1);
-        Params::zeroed(table).unwrap()
+        Params::over(Buffer::zeroed(table.end).unwrap(), table)
     }
 
     #[test]
@@ -183,7 +179,7 @@ mod tests {
     fn pieces_are_padded_each() {
         let mut table = Table::<f64>::new();
         table.add("gates", &[4, 2], true, 2);
-        let mut params = Params::zeroed(table).unwrap();
+        let mut params = Params::over(Buffer::zeroed(table.end).unwrap(), table);
         params.set("gates", &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]).unwrap();
         assert_eq!(params.get("gates").unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
         // Two rows (inputs) of two pieces (gates) of two units.

@@ -110,17 +110,14 @@ impl<I: Dim, H: Dim, O: Dim> Layout<I, H, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::Params;
     use crate::{Activation, Architecture};
 
     #[test]
     fn the_table_and_the_cuts_agree() {
         for (i, h, o) in [(1, 1, 1), (3, 5, 1), (29, 10, 1), (7, 33, 4), (2, 16, 17)] {
             let layout = Layout { input: Dyn(i), hidden: Dyn(h), output: Dyn(o) };
-            let mut params = Params::<f32>::zeroed(
-                crate::stack::Stack::new(layout, Architecture::elman(Activation::Tanh)).table(),
-            )
-            .unwrap();
+            let architecture = Architecture::elman(Activation::Tanh);
+            let mut params = crate::stack::Stack::new(layout, architecture).params::<f32>().unwrap();
             let names: Vec<_> =
                 params.shapes().map(|(name, shape)| (name.to_owned(), shape.iter().product())).collect();
             for (value, (name, count)) in names.into_iter().enumerate() {

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use crate::buffer::Buffer;
 use crate::buffer::padded;
 use crate::cell::Layout;
 use crate::dim::Dim;
-use crate::params::Table;
-use crate::{Architecture, Float};
+use crate::params::{Params, Table};
+use crate::{Architecture, Error, Float, Result};
 
 /// The sizes of a network of any architecture, and with them where each parameter lies.
 ///
@@ -105,14 +106,36 @@ impl Stack {
         (weight..bias, bias..bias + self.output)
     }
 
+    /// Parameters that are all 0.
+    pub(crate) fn params<T: Float>(&self) -> Result<Params<T>> {
+        // Memory first: where it is refused, there would be too many names as well.
+        let elements = self.elements::<T>().ok_or(Error::OutOfMemory { elements: usize::MAX })?;
+        Ok(Params::over(Buffer::zeroed(elements)?, self.table()))
+    }
+
+    /// How many elements the parameters take, padding included; `None` where the number overflows.
+    fn elements<T: Float>(&self) -> Option<usize> {
+        let (directions, line) = (self.directions(), |size: usize| size.checked_next_multiple_of(T::LINE));
+        let p = line(self.hidden)?;
+        let row = self.architecture.cell.gates().checked_mul(p)?;
+        // Rows of both weights, and of the two biases.
+        let layer = |inputs: usize| {
+            let rows = inputs.checked_add(self.hidden)?.checked_add(2)?;
+            rows.checked_mul(row)?.checked_mul(directions)
+        };
+        let above = layer(self.hidden.checked_mul(directions)?)?;
+        let layers = layer(self.input)?.checked_add(above.checked_mul(self.architecture.num_layers - 1)?)?;
+        let readout = self.output.checked_mul(p.checked_mul(directions)?)?;
+        layers.checked_add(readout)?.checked_add(line(self.output)?)
+    }
+
     /// Names and shapes, in the order in which [`Stack::place`] and [`Stack::readout`] find them.
     pub(crate) fn table<T: Float>(&self) -> Table<T> {
         let (hidden, gates) = (self.hidden, self.architecture.cell.gates());
-        // A size that overflows saturates, so that the allocation is refused.
-        let rows = hidden.saturating_mul(gates);
+        let rows = hidden * gates;
         let mut table = Table::new();
         for layer in 0..self.architecture.num_layers {
-            let inputs = if layer == 0 { self.input } else { hidden.saturating_mul(self.directions()) };
+            let inputs = if layer == 0 { self.input } else { hidden * self.directions() };
             for suffix in ["", "_reverse"].into_iter().take(self.directions()) {
                 table.add(format!("weight_ih_l{layer}{suffix}"), &[rows, inputs], true, gates);
                 table.add(format!("weight_hh_l{layer}{suffix}"), &[rows, hidden], true, gates);
@@ -120,7 +143,7 @@ impl Stack {
                 table.add(format!("bias_hh_l{layer}{suffix}"), &[rows], false, gates);
             }
         }
-        let columns = hidden.saturating_mul(self.directions());
+        let columns = hidden * self.directions();
         table.add("fc.weight", &[self.output, columns], false, self.directions());
         table.add("fc.bias", &[self.output], false, 1);
         table
@@ -131,7 +154,6 @@ impl Stack {
 mod tests {
     use super::*;
     use crate::Activation;
-    use crate::params::Params;
 
     #[test]
     fn the_table_and_the_places_agree() {
@@ -139,7 +161,7 @@ mod tests {
             for (layers, both) in [(1, false), (1, true), (2, false), (3, true)] {
                 let architecture = cell.num_layers(layers).bidirectional(both);
                 let stack = Stack { input: 3, hidden: 5, output: 2, architecture };
-                let mut params = Params::<f64>::zeroed(stack.table()).unwrap();
+                let mut params = stack.params::<f64>().unwrap();
                 let mut names: Vec<_> =
                     params.shapes().map(|(name, shape)| (name.to_owned(), shape.iter().product())).collect();
                 for (value, (name, count)) in names.iter().enumerate() {
