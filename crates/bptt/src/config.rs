@@ -110,10 +110,25 @@ impl TrainConfig {
 /// When [`Trainer::fit_validated`](crate::Trainer::fit_validated) stops.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EarlyStopping {
-    /// Stop after so many epochs in a row without a better validation loss; `usize::MAX`: never.
+    /// Stop after so many epochs in a row without a better validation loss; `usize::MAX`: never. At least 1.
     pub patience: usize,
-    /// A loss is better where it is below the best so far by more than this.
+    /// A loss is better where it is below the best so far by more than this; from 0 on.
     pub min_delta: f64,
+}
+
+impl EarlyStopping {
+    /// Refuses settings out of range.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Self { patience, min_delta } = *self;
+        if patience == 0 {
+            return Err(Error::ZeroSize { what: "patience" });
+        }
+        if !(min_delta >= 0.0 && min_delta.is_finite()) {
+            let (expected, found) = ("a number from 0 on", min_delta.to_string());
+            return Err(Error::Setting { name: "min_delta", expected, found });
+        }
+        Ok(())
+    }
 }
 
 impl Default for EarlyStopping {

@@ -1,7 +1,7 @@
 //! [`Dataset`]: sequences of any lengths in flat buffers; [`DatasetView`] borrows the same.
 
 use crate::dim::{Const, Dim, Dyn};
-use crate::loss::is_nan;
+use crate::loss::{Objective, is_nan};
 use crate::rng::Rng;
 use crate::stack::learner::Sequences;
 use crate::{Error, Float, Result};
@@ -11,7 +11,7 @@ use crate::{Error, Float, Result};
 ///
 /// A label that is NaN is missing: its element has an output, but no loss. Only the methods that say so take one, so that
 /// a NaN which came about by accident is an error. For cross-entropy the labels of a timestep are 1 for its class and 0
-/// for the others ([`Dataset::push_classes`]).
+/// for the others ([`Dataset::push_classes`]), and where one of them is missing, the timestep is unlabelled.
 ///
 /// ```
 /// let mut data = bptt::Dataset::<f32>::new(2, 1)?;
@@ -119,10 +119,15 @@ impl<T: Float> Dataset<T> {
             let (what, expected) = ("labels".to_owned(), self.output.size());
             return Err(Error::Length { what, expected, found: labels.len() });
         }
-        let rows = (features.len() / self.input.size()).max(1);
-        let mut all = vec![T::from_f64(f64::NAN); (rows - 1).saturating_mul(self.output.size())];
+        if features.is_empty() {
+            return Err(Error::Empty { what: "a sequence" });
+        }
+        let last = (features.len() / self.input.size()).saturating_sub(1);
+        if let Some(column) = labels.iter().position(|label| !label.is_finite()) {
+            return Err(Error::NotFinite { what: "label", sequence: self.len(), timestep: last, column });
+        }
+        let mut all = vec![T::from_f64(f64::NAN); last.saturating_mul(self.output.size())];
         all.extend_from_slice(labels);
-        check_finite("label", labels, &[0, 1], self.output.size(), self.len())?;
         self.push_flat(features, &all, true)
     }
 
@@ -130,10 +135,12 @@ impl<T: Float> Dataset<T> {
     /// the class and 0 for the others. `None` is unlabelled.
     ///
     /// # Errors
-    /// As [`Dataset::push`], and [`Error::Setting`] for a class that is not below the number of outputs.
+    /// As [`Dataset::push`], and [`Error::Setting`] for a class that is not below the number of outputs,
+    /// [`Error::OutOfMemory`].
     pub fn push_classes(&mut self, features: &[T], classes: &[Option<usize>]) -> Result<()> {
         let size = self.output.size();
-        let mut labels = Vec::with_capacity(classes.len() * size);
+        let (mut labels, elements) = (Vec::new(), classes.len().saturating_mul(size));
+        labels.try_reserve_exact(elements).map_err(|_| Error::OutOfMemory { elements })?;
         for class in classes {
             match class {
                 None => labels.extend(std::iter::repeat_n(T::from_f64(f64::NAN), size)),
@@ -360,6 +367,16 @@ impl<'a, T: Float, I: Dim, O: Dim> DatasetView<'a, T, I, O> {
         !self.partial && self.weights.is_empty()
     }
 
+    /// Refuses data of which no label counts in the loss.
+    pub(crate) fn check_labels(&self, objective: Objective<'_>) -> Result<()> {
+        let mut rows = self.labels.chunks_exact(self.output.size()).enumerate();
+        let counts = |(row, labels)| {
+            let weight = self.weights.get(row).map_or(1.0, |weight: &T| weight.to_f64());
+            weight * objective.row_weight(labels) > 0.0
+        };
+        if rows.any(counts) { Ok(()) } else { Err(Error::Unlabelled) }
+    }
+
     /// The buffers.
     pub(crate) fn sequences(&self) -> Sequences<'a, T> {
         Sequences {
@@ -444,10 +461,8 @@ fn check_labels<T: Float>(
     first: usize,
     partial: bool,
 ) -> Result<()> {
-    if partial && labels.iter().all(|label| label.is_finite() || is_nan(*label)) {
-        return Ok(());
-    }
-    check_finite("label", labels, offsets, columns, first)
+    let known = |label: T| label.is_finite() || partial && is_nan(label);
+    check_values("label", labels, offsets, columns, first, known)
 }
 
 fn check_sizes(input_size: usize, output_size: usize) -> Result<()> {
@@ -502,7 +517,19 @@ fn check_finite<T: Float>(
     columns: usize,
     first: usize,
 ) -> Result<()> {
-    let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+    check_values(what, values, offsets, columns, first, T::is_finite)
+}
+
+/// Names the first value that is not `good`.
+fn check_values<T: Float>(
+    what: &'static str,
+    values: &[T],
+    offsets: &[usize],
+    columns: usize,
+    first: usize,
+    good: impl Fn(T) -> bool,
+) -> Result<()> {
+    let Some(at) = values.iter().position(|value| !good(*value)) else { return Ok(()) };
     let row = at / columns;
     let sequence = offsets.partition_point(|&offset| offset <= row) - 1;
     let timestep = row - offsets[sequence];

@@ -45,6 +45,8 @@ pub enum Error {
         /// What is empty, for example `"the training data"`.
         what: &'static str,
     },
+    /// No label of the data counts in the loss: each is missing or has a weight of 0.
+    Unlabelled,
     /// There is no parameter of this name.
     UnknownParameter {
         /// The name that was asked for.
@@ -101,6 +103,10 @@ impl fmt::Display for Error {
                 write!(f, "{name}: expected {expected}, found {found}")
             }
             Self::Empty { what } => write!(f, "{what} is empty; expected at least one sequence"),
+            Self::Unlabelled => f.write_str(
+                "no label of the data counts in the loss: each is missing or has a weight of 0; expected at least one that \
+                 does",
+            ),
             Self::UnknownParameter { name } => write!(f, "there is no parameter `{name}`"),
             Self::OutOfMemory { elements } => {
                 write!(f, "a buffer of {elements} elements does not fit in memory")

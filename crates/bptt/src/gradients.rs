@@ -66,7 +66,7 @@ impl<T: Float> Gradients<T> {
     ///
     /// # Errors
     /// As [`Model::gradients`], and [`Error::Setting`](crate::Error::Setting) for settings that do not fit,
-    /// [`Error::Length`](crate::Error::Length) for states that do not.
+    /// [`Error::Length`](crate::Error::Length) for states that do not, [`Error::Unlabelled`](crate::Error::Unlabelled).
     pub fn with_config<'a, I: Dim, H: Dim, O: Dim>(
         model: &Model<I, H, O, T>,
         data: impl Into<DatasetView<'a, T, I, O>>,
@@ -77,6 +77,7 @@ impl<T: Float> Gradients<T> {
         let data = data.into();
         model.check_data(&data)?;
         config.check::<T>(model.output_size(), model.architecture.bidirectional)?;
+        data.check_labels(config.objective())?;
         let stack = model.stack();
         let mut state = match initial {
             Some(state) => {

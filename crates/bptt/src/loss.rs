@@ -170,7 +170,7 @@ impl Objective<'_> {
     pub fn row_weight<T: Float>(self, labels: &[T]) -> f64 {
         let mut total = 0.0;
         match self.loss {
-            Loss::CrossEntropy if is_nan(labels[0]) => {}
+            Loss::CrossEntropy if labels.iter().any(|label| is_nan(*label)) => {}
             Loss::CrossEntropy => match self.class_weights {
                 None => total = 1.0,
                 Some(weights) => {
@@ -241,7 +241,7 @@ impl Objective<'_> {
 
     /// `−Σ_c w_c·l_c·ln p_c` with `p = softmax(y)`; its derivative is `p_j·Σ_c w_c·l_c − w_j·l_j`.
     fn cross_entropy<T: Float>(self, outputs: &mut [T], labels: &[T], weight: f64, scale: f64) -> f64 {
-        if is_nan(labels[0]) {
+        if labels.iter().any(|label| is_nan(*label)) {
             outputs.fill(T::ZERO);
             return 0.0;
         }

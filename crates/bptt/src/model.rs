@@ -227,7 +227,8 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
     /// For code that brings its own optimizer; [`Trainer`](crate::Trainer) does not allocate as this does.
     ///
     /// # Errors
-    /// [`Error::Size`] where the data's sizes are not the model's, [`Error::Empty`], [`Error::OutOfMemory`].
+    /// [`Error::Size`] where the data's sizes are not the model's, [`Error::Empty`], [`Error::Unlabelled`],
+    /// [`Error::OutOfMemory`].
     pub fn gradients<'a>(
         &self,
         data: impl Into<DatasetView<'a, T, I, O>>,

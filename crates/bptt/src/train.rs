@@ -109,7 +109,8 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     /// Runs one epoch. Allocates only where `data` holds more sequences, or a longer one, than any before.
     ///
     /// # Errors
-    /// [`Error::Size`] where the data's sizes are not the model's, [`Error::Empty`], [`Error::OutOfMemory`];
+    /// [`Error::Size`] where the data's sizes are not the model's, [`Error::Empty`], [`Error::Unlabelled`],
+    /// [`Error::OutOfMemory`];
     /// [`Error::NonFiniteLoss`] when the network diverges, before the failing batch's update.
     pub fn epoch<'a>(&mut self, data: impl Into<DatasetView<'a, T, I, O>>) -> Result<EpochStats> {
         let data = data.into();
@@ -164,7 +165,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     /// ```
     ///
     /// # Errors
-    /// As [`Trainer::epoch`], for both data sets.
+    /// As [`Trainer::epoch`], for both data sets, and [`Error::Setting`] or [`Error::ZeroSize`] for `stopping`.
     pub fn fit_validated<'a>(
         &mut self,
         data: impl Into<DatasetView<'a, T, I, O>>,
@@ -174,8 +175,9 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         mut callback: impl FnMut(&EpochStats, &Model<I, H, O, T>) -> ControlFlow<()>,
     ) -> Result<Option<EpochStats>> {
         let (data, validation) = (data.into(), validation.into());
+        stopping.check()?;
         self.prepare(&data)?;
-        self.model.check_data(&validation)?;
+        self.check_data(&validation)?;
         let mut members: Vec<usize> = (0..validation.len()).collect();
         let mut weights = self.model.params.zeros_like()?;
         let (mut best, mut waited): (Option<EpochStats>, usize) = (None, 0);
@@ -213,10 +215,11 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     /// The loss on `data` without learning from them: no dropout, no update.
     ///
     /// # Errors
-    /// [`Error::Size`] where the data's sizes are not the model's, [`Error::Empty`], [`Error::OutOfMemory`].
+    /// [`Error::Size`] where the data's sizes are not the model's, [`Error::Empty`], [`Error::Unlabelled`],
+    /// [`Error::OutOfMemory`].
     pub fn evaluate<'a>(&mut self, data: impl Into<DatasetView<'a, T, I, O>>) -> Result<f64> {
         let data = data.into();
-        self.model.check_data(&data)?;
+        self.check_data(&data)?;
         let mut members: Vec<usize> = (0..data.len()).collect();
         self.evaluate_members(&data, &mut members)
     }
@@ -258,9 +261,15 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         }
     }
 
+    /// Refuses data of other sizes, and such as there is nothing to learn from.
+    fn check_data(&self, data: &DatasetView<'_, T, I, O>) -> Result<()> {
+        self.model.check_data(data)?;
+        data.check_labels(self.config.objective())
+    }
+
     /// Checks the data and makes room for them.
     fn prepare(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<()> {
-        self.model.check_data(data)?;
+        self.check_data(data)?;
         let batch_size = self.config.batch_size.min(data.len());
         match &mut self.plain {
             Some(plain) if data.is_plain() => {
