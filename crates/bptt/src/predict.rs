@@ -22,7 +22,8 @@ use crate::{Error, Float, Level, Result};
 /// Sequences that are sorted by length together.
 const CHUNK: usize = 256;
 
-/// Predicts with a [`Model`]; reuse it, and nothing is allocated once the longest sequence has been seen.
+/// Predicts with a [`Model`]; reuse it, and nothing is allocated where as many sequences, as long as these, were there
+/// before.
 #[derive(Debug)]
 pub struct Predictor<'m, I, H, O, T> {
     model: &'m Model<I, H, O, T>,

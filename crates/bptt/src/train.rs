@@ -106,7 +106,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         Ok(Self { model, config, level, plain, learner: None, schedule, order: Vec::new(), rng, epoch: 0 })
     }
 
-    /// Runs one epoch. Allocates only where `data` holds more sequences, or a longer one, than any before.
+    /// Runs one epoch. Allocates only where `data` takes more room than any before.
     ///
     /// # Errors
     /// [`Error::Size`] where the data's sizes are not the model's, [`Error::Empty`], [`Error::Unlabelled`],
@@ -267,16 +267,9 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         data.check_labels(self.config.objective())
     }
 
-    /// Checks the data and makes room for them.
+    /// Checks the data and puts their sequences in order.
     fn prepare(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<()> {
         self.check_data(data)?;
-        let batch_size = self.config.batch_size.min(data.len());
-        match &mut self.plain {
-            Some(plain) if data.is_plain() => {
-                plain.workspace.fit(self.model.layout, data.longest(), batch_size)?;
-            }
-            _ => self.make_learner(data.longest(), batch_size)?,
-        }
         if self.order.len() != data.len() {
             self.order.clear();
             self.order.extend(0..data.len());
@@ -284,7 +277,19 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         Ok(())
     }
 
+    /// Makes room for an epoch. Before each, because an evaluation may have come between.
+    fn make_room(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<()> {
+        let batch_size = self.config.batch_size.min(data.len());
+        match &mut self.plain {
+            Some(plain) if data.is_plain() => {
+                plain.workspace.fit(self.model.layout, data.longest(), batch_size)
+            }
+            _ => self.make_learner(data.longest(), batch_size),
+        }
+    }
+
     fn run_epoch(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<EpochStats> {
+        self.make_room(data)?;
         let base = self.config.learning_rate;
         let (schedule, warmup) = (self.config.schedule, self.config.warmup_epochs);
         let learning_rate = self.schedule.learning_rate(base, schedule, warmup, self.epoch);

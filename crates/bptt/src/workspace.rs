@@ -22,7 +22,11 @@ pub struct Workspace<T> {
     weight_hh_t: Buffer<T>,
     bias: Buffer<T>,
     abreast: Buffer<T>,
+    /// Rows that there is room for.
     rows: usize,
+    /// Of those, and of `abreast`, what the data at hand take. So it does not depend on what came before how sequences
+    /// are grouped.
+    used: (usize, usize),
 }
 
 /// The buffers of a [`Workspace`] as slices.
@@ -50,20 +54,31 @@ impl<T: Float> Workspace<T> {
         longest: usize,
         batch_size: usize,
     ) -> Result<Self> {
+        let rows = Self::rows(layout, longest, batch_size);
+        let abreast = Self::abreast(layout, longest, batch_size);
+        Self::with_room(layout, rows, abreast, batch_size > 1)
+    }
+
+    fn with_room<I: Dim, H: Dim, O: Dim>(
+        layout: Layout<I, H, O>,
+        rows: usize,
+        abreast: usize,
+        groups: bool,
+    ) -> Result<Self> {
         let stride = layout.stride::<T>();
         let (h, o) = (layout.hidden.size(), layout.output.size());
-        let rows = Self::rows(layout, longest, batch_size);
         // A strided view of the last sequence of a group may reach beyond the last row, by less than a group.
         // A product that overflows saturates, so that the allocation is refused instead of being too small.
-        let reserved = if batch_size > 1 { rows.saturating_mul(2) } else { rows };
+        let reserved = if groups { rows.saturating_mul(2) } else { rows };
         Ok(Self {
             hidden: Buffer::zeroed(reserved.saturating_mul(stride))?,
             delta: Buffer::zeroed(reserved.saturating_mul(stride))?,
             d_output: Buffer::zeroed(reserved.saturating_mul(o))?,
             weight_hh_t: Buffer::zeroed(h.saturating_mul(stride))?,
             bias: Buffer::zeroed(stride)?,
-            abreast: Buffer::zeroed(Self::abreast(layout, longest, batch_size))?,
+            abreast: Buffer::zeroed(abreast)?,
             rows,
+            used: (rows, abreast),
         })
     }
 
@@ -89,10 +104,15 @@ impl<T: Float> Workspace<T> {
         longest: usize,
         batch_size: usize,
     ) -> Result<()> {
+        let rows = Self::rows(layout, longest, batch_size);
         let abreast = Self::abreast(layout, longest, batch_size);
-        if Self::rows(layout, longest, batch_size) > self.rows || abreast > self.abreast.len() {
-            *self = Self::new(layout, longest, batch_size)?;
+        let has_groups = self.hidden.len() > self.rows * layout.stride::<T>();
+        let groups = batch_size > 1 || has_groups;
+        if rows > self.rows || abreast > self.abreast.len() || groups != has_groups {
+            // What there was room for stays: a trainer goes back and forth between data sets.
+            *self = Self::with_room(layout, rows.max(self.rows), abreast.max(self.abreast.len()), groups)?;
         }
+        self.used = (rows, abreast);
         Ok(())
     }
 
@@ -105,8 +125,8 @@ impl<T: Float> Workspace<T> {
             d_output: &mut self.d_output,
             weight_hh_t: &mut self.weight_hh_t,
             bias: &mut self.bias,
-            abreast: &mut self.abreast,
-            rows: self.rows,
+            abreast: &mut self.abreast[..self.used.1],
+            rows: self.used.0,
         }
     }
 }

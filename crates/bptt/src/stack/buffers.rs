@@ -43,20 +43,26 @@ pub struct Buffers<T> {
     pub starts: Vec<usize>,
     /// See [`super::rows::Rows`]. (batch)
     pub lengths: Vec<usize>,
-    /// Rows that a group may have.
+    /// Rows that there is room for.
     pub rows: usize,
+    /// Rows that a group may have. Never more than there is room for, and the same whatever came before: how sequences
+    /// are grouped decides in which order their gradients are added up, and so the last bits.
+    pub capacity: usize,
     /// Sequences that a batch may have.
     pub batch: usize,
 }
 
 impl<T: Float> Buffers<T> {
-    /// Buffers for batches of `batch` sequences of up to `longest` timesteps. Sizes that overflow saturate, so that
-    /// the allocation is refused.
+    /// Buffers for batches of `batch` sequences of up to `longest` timesteps.
     pub fn new(stack: &Stack, longest: usize, batch: usize) -> Result<Self> {
+        Self::with_rows(stack, Self::rows(stack, longest, batch), batch)
+    }
+
+    /// Buffers for `rows` rows. Sizes that overflow saturate, so that the allocation is refused.
+    fn with_rows(stack: &Stack, rows: usize, batch: usize) -> Result<Self> {
         let architecture = stack.architecture;
         let (layers, parts) = (architecture.num_layers, stack.parts());
         let (p, width, gates) = (stack.stride::<T>(), stack.width::<T>(), architecture.cell.gates());
-        let rows = Self::rows(stack, longest, batch);
         let sized = |factors: &[usize]| {
             Buffer::zeroed(factors.iter().fold(1, |size: usize, factor| size.saturating_mul(*factor)))
         };
@@ -78,6 +84,7 @@ impl<T: Float> Buffers<T> {
             starts: vec![0; batch],
             lengths: vec![0; batch],
             rows,
+            capacity: rows,
             batch,
         };
         buffers.mask[..stack.hidden].fill(T::ONE);
@@ -95,12 +102,14 @@ impl<T: Float> Buffers<T> {
         (GROUP_BYTES / row.max(1)).max(least).min(sequence.saturating_mul(batch.max(1)))
     }
 
-    /// Makes room; allocates only where that is more than ever before.
+    /// Makes room for what comes next; allocates only where that is more than ever before.
     pub fn fit(&mut self, stack: &Stack, longest: usize, batch: usize) -> Result<()> {
-        if batch > self.batch || Self::rows(stack, longest, batch) > self.rows {
-            let (longest, batch) = (longest, batch.max(self.batch));
-            *self = Self::new(stack, longest, batch)?;
+        let rows = Self::rows(stack, longest, batch);
+        if batch > self.batch || rows > self.rows {
+            // What there was room for stays: a trainer goes back and forth between data sets.
+            *self = Self::with_rows(stack, rows.max(self.rows), batch.max(self.batch))?;
         }
+        self.capacity = rows;
         Ok(())
     }
 

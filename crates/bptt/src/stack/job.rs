@@ -41,7 +41,7 @@ impl<T: Float> Kernel for Learn<'_, T> {
         let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
         let (mut total, mut first) = (0.0, 0);
-        while let Some(rows) = rest.take(buffers.rows) {
+        while let Some(rows) = rest.take(buffers.capacity) {
             let pass = Pass { stack, flat, features, rows, first, dropout };
             first += rows.width();
             pass.forward::<S>(buffers);
@@ -135,7 +135,7 @@ impl<T: Float> Kernel for Run<'_, T> {
         let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
         let (mut first, o) = (0, stack.output);
-        while let Some(rows) = rest.take(buffers.rows) {
+        while let Some(rows) = rest.take(buffers.capacity) {
             let pass = Pass { stack, flat, features, rows, first, dropout: None };
             first += rows.width();
             pass.forward::<S>(buffers);
