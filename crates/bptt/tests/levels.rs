@@ -89,7 +89,7 @@ fn train<I: Dim, H: Dim, O: Dim, T: Float>(
     reduction: Reduction,
 ) -> (f64, Model<I, H, O, T>) {
     // Neither the mean's nor the sum's update is then much larger than the other's.
-    let config = TrainConfig { learning_rate: rate(reduction), batch_size, reduction, shuffle: None };
+    let config = TrainConfig { learning_rate: rate(reduction), batch_size, reduction, ..Default::default() };
     let mut trainer = Trainer::with_level(model, config, level).unwrap();
     (trainer.epoch(data).unwrap().loss, trainer.into_model())
 }

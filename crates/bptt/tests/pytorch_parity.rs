@@ -40,7 +40,7 @@ impl<'a> Case<'a> {
 
     fn config(&self) -> TrainConfig {
         let (learning_rate, batch_size) = (self.values("learning_rate")[0], self.values("batch_size")[0]);
-        TrainConfig { learning_rate, batch_size, reduction: self.reduction(), shuffle: None }
+        TrainConfig { learning_rate, batch_size, reduction: self.reduction(), ..Default::default() }
     }
 
     fn model<T: Float + FromStr>(&self) -> DynRnn<T> {

@@ -67,7 +67,8 @@ fn data(rng: &mut Rng, (input, output): (usize, usize), loss: Loss, partial: boo
     for steps in [4, 1, 7, 2, 3] {
         let features = random(rng, steps * input);
         if loss == Loss::CrossEntropy {
-            let class = |t: usize| (!partial || (t + steps) % 3 != 0).then_some((t * 7 + steps) % output);
+            let class =
+                |t: usize| (!partial || !(t + steps).is_multiple_of(3)).then_some((t * 7 + steps) % output);
             data.push_classes(&features, &(0..steps).map(class).collect::<Vec<_>>()).unwrap();
             continue;
         }

@@ -231,8 +231,8 @@ impl<T: Float> Pass<'_, T> {
         });
         let sums = &mut gradient[bias];
         for row in 0..rows {
-            for n in 0..o {
-                sums[n] += d_y.data[row * o + n];
+            for (sum, d) in sums.iter_mut().zip(&d_y.data[row * o..]) {
+                *sum += *d;
             }
         }
     }
