@@ -1,4 +1,5 @@
-//! After the first epoch, and after the first prediction, nothing is allocated.
+//! After the first epoch, and after the first prediction, nothing is allocated: whatever the cell, the layers, the loss,
+//! the optimizer and the settings.
 
 #![allow(unsafe_code)] // A global allocator cannot be written without.
 
@@ -6,8 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
-use bptt::{Activation, Dataset, Dim, DynRnn, Float, Level, Model, Predictor, Rnn, TrainConfig, Trainer};
-use bptt::{Reduction, TypedDataset};
+use bptt::{Activation, Architecture, Dataset, Dim, DynRnn, Float, Level, Loss, Model, Optimizer, Predictor};
+use bptt::{Rnn, TrainConfig, Trainer, TypedDataset};
 
 const LENGTHS: [usize; 5] = [4, 1, 9, 2, 6];
 const EPOCHS: usize = 6;
@@ -64,8 +65,7 @@ fn check_training<I: Dim, H: Dim, O: Dim, T: Float>(model: &Model<I, H, O, T>, d
     let fewer = data.subset(&[1, 3]).unwrap();
     for level in Level::available() {
         for batch_size in [1, 3] {
-            let (learning_rate, reduction) = (0.01, Reduction::Mean);
-            let config = TrainConfig { learning_rate, batch_size, reduction, shuffle: Some(1) };
+            let config = TrainConfig { batch_size, shuffle: Some(1), ..Default::default() };
             let mut trainer = Trainer::with_level(model.clone(), config, level).unwrap();
             let mut after = Vec::with_capacity(EPOCHS);
             let before = allocations();
@@ -138,4 +138,142 @@ fn the_run_time_face_allocates_nothing_after_the_first_epoch() {
 fn the_typed_face_allocates_nothing_after_the_first_epoch() {
     check_typed::<f32>();
     check_typed::<f64>();
+}
+
+/// One more line for each optimizer.
+fn optimizers() -> Vec<Optimizer> {
+    vec![Optimizer::default(), Optimizer::adam()]
+}
+
+const LOSSES: [Loss; 5] = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 0.5 }, Loss::Bce, Loss::CrossEntropy];
+
+/// Every cell in one layer, in two, in both directions, and with dropout.
+fn architectures() -> Vec<Architecture> {
+    let cells = [
+        Architecture::elman(Activation::Tanh),
+        Architecture::elman(Activation::Relu),
+        Architecture::gru(),
+        Architecture::lstm(),
+    ];
+    let stacks = |cell: Architecture| {
+        [
+            cell,
+            cell.num_layers(2),
+            cell.bidirectional(true),
+            cell.num_layers(2).bidirectional(true).dropout(0.3),
+        ]
+    };
+    cells.into_iter().flat_map(stacks).chain(cells.map(|cell| cell.num_layers(2).dropout(0.5))).collect()
+}
+
+/// Every way from a gradient to an update, one by one and all together.
+fn ways(bidirectional: bool) -> Vec<TrainConfig> {
+    let truncate = if bidirectional { None } else { Some(3) };
+    let plain = TrainConfig { batch_size: 2, shuffle: Some(1), ..Default::default() };
+    vec![
+        plain.clone(),
+        TrainConfig { truncate, ..plain.clone() },
+        TrainConfig { accumulate: 2, ..plain.clone() },
+        TrainConfig { clip_norm: Some(0.1), ..plain.clone() },
+        TrainConfig { clip_value: Some(0.01), ..plain.clone() },
+        TrainConfig { truncate, accumulate: 3, clip_norm: Some(0.1), clip_value: Some(0.01), ..plain },
+    ]
+}
+
+/// Sequences of these lengths, as labels for any loss; with `partial` every third timestep is not labelled.
+fn classes<T: Float>(lengths: &[usize], partial: bool) -> Dataset<T> {
+    let mut data = Dataset::new(3, 2).unwrap();
+    for &steps in lengths {
+        let class = |t: usize| if partial && t % 3 == 1 { None } else { Some(t % 2) };
+        data.push_classes(&vec![T::ONE; 3 * steps], &(0..steps).map(class).collect::<Vec<_>>()).unwrap();
+    }
+    data
+}
+
+/// The first epochs over each of `data` make room; no later one does, in whatever order they come.
+fn check_epochs<T: Float>(architecture: Architecture, config: &TrainConfig, data: &[&Dataset<T>]) {
+    let model = DynRnn::<T>::with_architecture(3, 5, 2, architecture, 1).unwrap();
+    let mut trainer = Trainer::new(model, config.clone()).unwrap();
+    let start = allocations();
+    for data in data {
+        trainer.epoch(*data).unwrap();
+    }
+    let before = allocations();
+    assert!(before > start);
+    for data in data.iter().rev().chain(data) {
+        trainer.epoch(*data).unwrap();
+        trainer.fit(*data, 2, |_, _| ControlFlow::Continue(())).unwrap();
+    }
+    assert_eq!(allocations(), before, "{architecture:?} {config:?}");
+}
+
+fn check_every_way<T: Float>() {
+    let (whole, partial) = (classes::<T>(&LENGTHS, false), classes::<T>(&LENGTHS, true));
+    for architecture in architectures() {
+        for loss in LOSSES {
+            let class_weights = match loss {
+                Loss::Bce | Loss::CrossEntropy => Some(vec![0.5, 2.0]),
+                _ => None,
+            };
+            for (number, config) in ways(architecture.bidirectional).into_iter().enumerate() {
+                for optimizer in optimizers() {
+                    let class_weights = class_weights.clone().filter(|_| number % 2 == 0);
+                    let config = TrainConfig { loss, class_weights, optimizer, ..config.clone() };
+                    check_epochs(architecture, &config, &[&whole, &partial]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_setting_allocates_after_the_first_epoch() {
+    check_every_way::<f32>();
+    check_every_way::<f64>();
+}
+
+/// Few long sequences take other room than many short ones; a trainer keeps both.
+#[test]
+fn going_back_and_forth_between_data_allocates_nothing() {
+    let (long, short) = (classes::<f32>(&[3000, 2], true), classes::<f32>(&[1; 100], false));
+    for architecture in architectures() {
+        // A single Elman layer has a workspace of its own for squared errors, where no label is missing.
+        for loss in [Loss::Mse, Loss::Bce] {
+            let config = TrainConfig { batch_size: 50, loss, ..Default::default() };
+            check_epochs(architecture, &config, &[&long, &short]);
+            let long = classes::<f32>(&[3000, 2], false);
+            check_epochs(architecture, &config, &[&long, &short]);
+        }
+    }
+}
+
+fn check_predictions<T: Float>() {
+    let mut data = classes::<T>(&[40; 300], false);
+    data.push(&[T::ONE; 3], &[T::ZERO; 2]).unwrap();
+    let long = classes::<T>(&[900], false);
+    let mut outputs = vec![T::ZERO; data.labels().len()];
+    for architecture in architectures() {
+        let model = DynRnn::<T>::with_architecture(3, 5, 2, architecture, 1).unwrap();
+        for level in Level::available() {
+            let mut predictor = Predictor::with_level(&model, level).unwrap();
+            let mut both = || {
+                for data in [&data, &long] {
+                    let outputs = &mut outputs[..data.labels().len()];
+                    predictor.predict_sequences_into(data.features(), data.offsets(), outputs).unwrap();
+                }
+                for steps in 0..9 {
+                    predictor.predict_into(&data.features()[..3 * steps], &mut outputs[..2 * steps]).unwrap();
+                }
+                allocations()
+            };
+            let first = both();
+            assert_eq!(both(), first, "{architecture:?} {level}");
+        }
+    }
+}
+
+#[test]
+fn no_architecture_allocates_after_the_first_predictions() {
+    check_predictions::<f32>();
+    check_predictions::<f64>();
 }
