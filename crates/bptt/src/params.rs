@@ -4,7 +4,7 @@
 //! elements seen through [`Params::get`] and [`Params::set`] are PyTorch's; inside, a matrix may be stored
 //! input-major, and its rows are padded to cache lines (see [`crate::stack`]).
 
-use crate::buffer::{Buffer, padded};
+use crate::buffer::Buffer;
 use crate::{Error, Float, Result};
 
 /// Where one parameter lies in the flat buffer.
@@ -58,14 +58,16 @@ impl<T: Float> Table<T> {
         Self { entries: Vec::new(), end: 0, element: std::marker::PhantomData }
     }
 
-    /// Appends a parameter whose stored rows have `pieces` pieces. The buffer is already there: nothing overflows.
+    /// Appends a parameter whose stored rows have `pieces` pieces. Sizes that a file claims may be anything: what would
+    /// overflow saturates.
     pub fn add(&mut self, name: impl Into<String>, shape: &[usize], input_major: bool, pieces: usize) {
         let (name, shape) = (name.into(), shape.to_vec());
         let mut entry = Entry { name, shape, pieces, input_major, offset: 0, stride: 0 };
         let (rows, columns) = entry.stored();
         entry.offset = self.end;
-        entry.stride = padded::<T>(columns / pieces) * pieces;
-        self.end += rows * entry.stride;
+        let piece = (columns / pieces).checked_next_multiple_of(T::LINE).unwrap_or(usize::MAX);
+        entry.stride = piece.saturating_mul(pieces);
+        self.end = self.end.saturating_add(rows.saturating_mul(entry.stride));
         self.entries.push(entry);
     }
 }

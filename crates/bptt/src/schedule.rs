@@ -127,7 +127,7 @@ impl ScheduleState {
             }
             Schedule::Plateau { .. } => self.reduced.unwrap_or(base),
         };
-        if epoch < warmup { scheduled * (epoch + 1) as f64 / (warmup + 1) as f64 } else { scheduled }
+        if epoch < warmup { scheduled * (epoch as f64 + 1.0) / (warmup as f64 + 1.0) } else { scheduled }
     }
 
     /// An epoch at the scheduled learning rate of `base` has ended with this loss.

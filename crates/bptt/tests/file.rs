@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bptt::file::{AnyModel, FORMAT_VERSION, FileError, Metadata, ModelFile, Task};
-use bptt::{Activation, Architecture, DynRnn, Float, Normalization, Normalizer};
+use bptt::{Activation, Architecture, DynRnn, Float, Loss, Normalization, Normalizer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -18,6 +18,8 @@ fn metadata() -> Metadata {
         time_column: Some("time".into()),
         window: Some(24),
         task: Some(Task::Binary),
+        loss: Some(Loss::Bce),
+        classes: Vec::new(),
         threshold: Some(0.1 + 0.2),
         input_normalizer: Normalizer::fit(Normalization::ZScore, &train, 3).map(Some).unwrap(),
         label_normalizer: Normalizer::fit(Normalization::MinMax, &train[2..6], 2).map(Some).unwrap(),
@@ -153,6 +155,35 @@ fn metadata_comes_back_and_the_bytes_are_always_the_same() {
 }
 
 #[test]
+fn every_architecture_comes_back() {
+    for cell in [Architecture::elman(Activation::Relu), Architecture::gru(), Architecture::lstm()] {
+        for (layers, both) in [(1, true), (2, false), (3, true)] {
+            let dropout = if layers > 1 { 0.25 } else { 0.0 };
+            let architecture = cell.num_layers(layers).bidirectional(both).dropout(dropout);
+            let model = DynRnn::<f32>::with_architecture(2, 5, 3, architecture, 9).unwrap();
+            let mut metadata = Metadata { task: Some(Task::Classification), ..Default::default() };
+            metadata.loss = Some(Loss::CrossEntropy);
+            metadata.classes = ["a", "b", "c\n"].map(str::to_owned).to_vec();
+            metadata.label_columns = vec!["y".into()];
+            let file = ModelFile { model: model.into(), metadata };
+            let back = ModelFile::from_bytes(&file.to_bytes().unwrap()).unwrap();
+            assert_eq!(back, file);
+            assert_eq!(back.model.architecture(), architecture);
+        }
+    }
+}
+
+/// A file of the first version, which knew one cell, one layer and one direction, and no loss.
+#[test]
+fn files_of_the_first_version_are_read() {
+    let mut file = single();
+    file.metadata.loss = None;
+    let old =
+        Parts::of(&file).entry("format_version", "1").without_entry("bidirectional").without_entry("dropout");
+    assert_eq!(ModelFile::from_bytes(&old.signed()).unwrap(), file);
+}
+
+#[test]
 fn truncated_and_longer_files_are_refused() {
     for file in [single(), double()] {
         let mut bytes = file.to_bytes().unwrap();
@@ -221,13 +252,13 @@ fn offsets_that_overflow_are_refused() {
 #[test]
 fn newer_versions_and_unknown_entries_are_named() {
     let version = |version: &str| refused(&Parts::of(&single()).entry("format_version", version).bytes());
-    assert_eq!(version("2"), FileError::NewerVersion { supported: FORMAT_VERSION, found: 2 });
+    assert_eq!(version("3"), FileError::NewerVersion { supported: FORMAT_VERSION, found: 3 });
     for bad in ["0", "-1", "one", "", "1.0", "99999999999999999999999"] {
         assert!(matches!(version(bad), FileError::Entry { key: "format_version", .. }), "{bad}");
     }
     let unknown = [
-        ("cell", "lstm", "`elman`"),
-        ("num_layers", "2", "`1`"),
+        ("cell", "transformer", "`elman` or `gru` or `lstm`"),
+        ("num_layers", "two", "a whole number from 1 on"),
         ("activation", "gelu", "`tanh` or `relu` or `sigmoid`"),
         ("dtype", "bfloat16", "`float32` or `float64`"),
         ("hidden_size", "0", "a whole number from 1 on"),
@@ -241,6 +272,18 @@ fn newer_versions_and_unknown_entries_are_named() {
         let error = refused(&Parts::of(&single()).without_entry(key).bytes());
         assert_eq!(error, FileError::MissingEntry { key });
     }
+    // A file of another cell or with more layers has other tensors.
+    let other = |key, value| refused(&Parts::of(&single()).entry(key, value).bytes());
+    assert!(matches!(other("cell", "lstm"), FileError::Shape { .. }));
+    assert!(matches!(other("bidirectional", "true"), FileError::MissingTensor { .. }));
+    assert_eq!(other("num_layers", "2"), FileError::MissingTensor { name: "bias_hh_l1".into() });
+    for layers in ["0", "18446744073709551615"] {
+        assert!(
+            matches!(other("num_layers", layers), FileError::Entry { key: "num_layers", .. }),
+            "{layers}"
+        );
+    }
+    assert!(matches!(other("dropout", "0.5"), FileError::Entry { .. }));
     // Whatever a file says, a message stays short and on one line.
     let error = refused(&Parts::of(&single()).entry("cell", &"\x1b\n".repeat(10_000)).bytes()).to_string();
     assert!(error.len() < 600 && !error.contains(['\x1b', '\n']), "{error}");
@@ -251,7 +294,10 @@ fn sizes_that_the_tensors_do_not_have_are_refused_before_anything_is_allocated()
     for size in [5, 1 << 40, u64::MAX] {
         let error = refused(&Parts::of(&single()).entry("hidden_size", &size.to_string()).bytes());
         let size = size as usize;
-        assert_eq!(error, FileError::Shape { name: "bias_hh_l0", expected: vec![size], found: vec![4] });
+        assert_eq!(
+            error,
+            FileError::Shape { name: "bias_hh_l0".into(), expected: vec![size], found: vec![4] }
+        );
     }
 }
 
@@ -260,7 +306,7 @@ fn missing_extra_and_misshapen_tensors_are_named() {
     let mut renamed = Parts::of(&single());
     let tensor = renamed.header.as_object_mut().unwrap().remove("fc.bias").unwrap();
     renamed.header["linear.bias"] = tensor;
-    assert_eq!(refused(&renamed.bytes()), FileError::MissingTensor { name: "fc.bias" });
+    assert_eq!(refused(&renamed.bytes()), FileError::MissingTensor { name: "fc.bias".into() });
 
     let mut extra = Parts::of(&single());
     let end = extra.data.len();
@@ -275,7 +321,7 @@ fn missing_extra_and_misshapen_tensors_are_named() {
 
     let mut integers = Parts::of(&single());
     integers.header["bias_hh_l0"]["dtype"] = "I32".into();
-    let error = FileError::Dtype { name: "bias_hh_l0", expected: "F32", found: "I32".into() };
+    let error = FileError::Dtype { name: "bias_hh_l0".into(), expected: "F32", found: "I32".into() };
     assert_eq!(refused(&integers.bytes()), error);
     let error = refused(&Parts::of(&double()).entry("dtype", "float32").bytes());
     assert!(matches!(error, FileError::Dtype { expected: "F32", .. }));
@@ -317,7 +363,7 @@ fn values_that_make_no_sense_are_refused_even_with_the_right_checksum() {
     let mut parts = Parts::of(&single());
     // `bias_hh_l0` comes first, with four elements, then `bias_ih_l0`.
     parts.data[4 * 5..4 * 6].copy_from_slice(&f32::INFINITY.to_le_bytes());
-    assert_eq!(refused(&parts.signed()), FileError::NonFinite { name: "bias_ih_l0", index: 1 });
+    assert_eq!(refused(&parts.signed()), FileError::NonFinite { name: "bias_ih_l0".into(), index: 1 });
     let note = Parts::of(&single()).entry("note", "ignored").signed();
     assert_eq!(ModelFile::from_bytes(&note).unwrap(), single());
 }
@@ -338,7 +384,7 @@ fn what_could_not_be_read_is_not_written() {
     let mut model = DynRnn::<f64>::new(1, 2, 1, Activation::Tanh, 0).unwrap();
     model.params_mut().set("bias_hh_l0", &[0.0, f64::NAN]).unwrap();
     let file = ModelFile { model: model.into(), metadata: Metadata::default() };
-    assert_eq!(file.to_bytes().unwrap_err(), FileError::NonFinite { name: "bias_hh_l0", index: 1 });
+    assert_eq!(file.to_bytes().unwrap_err(), FileError::NonFinite { name: "bias_hh_l0".into(), index: 1 });
 }
 
 proptest! {

@@ -142,7 +142,9 @@ fn the_typed_face_allocates_nothing_after_the_first_epoch() {
 
 /// One more line for each optimizer.
 fn optimizers() -> Vec<Optimizer> {
-    vec![Optimizer::default(), Optimizer::adam()]
+    let momentum = Optimizer::Sgd { momentum: 0.9, dampening: 0.1, nesterov: false, weight_decay: 0.01 };
+    let amsgrad = Optimizer::AdamW { betas: (0.9, 0.99), eps: 1e-8, weight_decay: 0.1, amsgrad: true };
+    vec![Optimizer::sgd(), momentum, Optimizer::adam(), amsgrad, Optimizer::rmsprop(), Optimizer::adagrad()]
 }
 
 const LOSSES: [Loss; 5] = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 0.5 }, Loss::Bce, Loss::CrossEntropy];

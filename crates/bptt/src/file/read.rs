@@ -68,6 +68,12 @@ fn read_model<T: Element>(
 ) -> Result<DynRnn<T>, FileError> {
     let Architecture { network, input_size, hidden_size, output_size, .. } = architecture;
     let layout = Layout { input: Dyn(input_size), hidden: Dyn(hidden_size), output: Dyn(output_size) };
+    // Before names are made for layers that a file only claims to have.
+    let (layers, found) = (network.num_layers, header.offset_keys().len());
+    if layers > found {
+        let expected = format!("no more layers than there are tensors, {found}");
+        return Err(FileError::Entry { key: "num_layers", expected, found: format!("`{layers}`") });
+    }
     let tensors = tensors::<T>(Stack::new(layout, network), header, data)?;
     check_sum(entries, &tensors)?;
     let mut model = Model::zeroed(layout, network)?;

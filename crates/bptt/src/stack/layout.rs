@@ -132,10 +132,11 @@ impl Stack {
     /// Names and shapes, in the order in which [`Stack::place`] and [`Stack::readout`] find them.
     pub(crate) fn table<T: Float>(&self) -> Table<T> {
         let (hidden, gates) = (self.hidden, self.architecture.cell.gates());
-        let rows = hidden * gates;
+        let rows = hidden.saturating_mul(gates);
+        let columns = hidden.saturating_mul(self.directions());
         let mut table = Table::new();
         for layer in 0..self.architecture.num_layers {
-            let inputs = if layer == 0 { self.input } else { hidden * self.directions() };
+            let inputs = if layer == 0 { self.input } else { columns };
             for suffix in ["", "_reverse"].into_iter().take(self.directions()) {
                 table.add(format!("weight_ih_l{layer}{suffix}"), &[rows, inputs], true, gates);
                 table.add(format!("weight_hh_l{layer}{suffix}"), &[rows, hidden], true, gates);
@@ -143,7 +144,6 @@ impl Stack {
                 table.add(format!("bias_hh_l{layer}{suffix}"), &[rows], false, gates);
             }
         }
-        let columns = hidden * self.directions();
         table.add("fc.weight", &[self.output, columns], false, self.directions());
         table.add("fc.bias", &[self.output], false, 1);
         table
