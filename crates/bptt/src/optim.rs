@@ -156,7 +156,7 @@ impl Optimizer {
         };
         for (name, value) in from_zero {
             // In the padding, as in units without a gradient, the divisor is eps alone.
-            if *name == "eps" && !(*value >= f64::from(f32::MIN_POSITIVE)) {
+            if *name == "eps" && (value.is_nan() || *value < f64::from(f32::MIN_POSITIVE)) {
                 return wrong(name, "a number above 1e-37", *value);
             }
             if !(*value >= 0.0 && value.is_finite()) {
