@@ -13,9 +13,9 @@ use crate::kernel::level::Isa;
 use crate::kernel::tile::Matrix;
 use crate::model::Model;
 use crate::readout;
-use crate::stack::Buffers;
 use crate::stack::job::Run;
 use crate::stack::state::State;
+use crate::stack::{Buffers, Derived};
 use crate::workspace::{Scratch, Workspace};
 use crate::{Error, Float, Level, Result};
 
@@ -29,7 +29,7 @@ pub struct Predictor<'m, I, H, O, T> {
     model: &'m Model<I, H, O, T>,
     workspace: Workspace<T>,
     /// For any architecture; made when it is first needed.
-    buffers: Option<Box<Buffers<T>>>,
+    buffers: Option<Box<(Derived<T>, Buffers<T>)>>,
     members: Vec<usize>,
     level: Level,
 }
@@ -144,14 +144,16 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
     ) -> Result<()> {
         let (stack, flat) = (self.model.stack(), self.model.params.flat());
         let most = CHUNK.min((offsets.len() - 1).max(1));
-        let buffers = match &mut self.buffers {
-            Some(buffers) => {
-                buffers.fit(&stack, longest(offsets), most)?;
-                buffers
+        let (derived, buffers) = match &mut self.buffers {
+            Some(both) => {
+                both.1.fit(&stack, longest(offsets), most)?;
+                &mut **both
             }
-            none => none.insert(Box::new(Buffers::new(&stack, longest(offsets), most)?)),
+            none => {
+                none.insert(Box::new((Derived::new(&stack)?, Buffers::new(&stack, longest(offsets), most)?)))
+            }
         };
-        buffers.refresh(&stack, flat, false);
+        derived.refresh(&stack, flat, false);
         let mut next = 0;
         while next + 1 < offsets.len() {
             let batch = CHUNK.min(offsets.len() - 1 - next);
@@ -168,7 +170,7 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
             if let Some(state) = &mut state {
                 state.exchange(&stack, members, buffers, false);
             }
-            T::run(Run { stack, flat, features, buffers, batch, outputs }, self.level);
+            T::run(Run { stack, flat, derived, features, buffers, batch, outputs }, self.level);
             if let Some(state) = &mut state {
                 state.exchange(&stack, members, buffers, true);
             }

@@ -1,4 +1,4 @@
-//! [`Buffers`]: everything a pass through a stack of layers needs, allocated once.
+//! [`Buffers`] and [`Derived`]: everything a pass through a stack of layers needs, allocated once.
 
 use super::layout::Stack;
 use crate::buffer::Buffer;
@@ -25,16 +25,6 @@ pub struct Buffers<T> {
     pub readout: Buffer<T>,
     /// The gradients of `h_{t−1}` and `c_{t−1}` that pass the gates by. (sequences, 2·P)
     pub carried: Buffer<T>,
-    /// `b_ih + b_hh`, or what of it belongs to `x`; then the hidden half of a split gate. (layers, directions, (G + 1)·P)
-    pub bias: Buffer<T>,
-    /// `weight_hh` output-major. (layers, directions, G·H, P)
-    pub hidden_t: Buffer<T>,
-    /// `weight_ih` of the layers above the first, output-major. (layers − 1, directions, G·H, D·P)
-    pub inputs_t: Buffer<T>,
-    /// 1 for each unit, 0 in the padding. (P)
-    pub mask: Buffer<T>,
-    /// Zeros. (D·P)
-    pub zeros: Buffer<T>,
     /// `h` of every sequence of the batch. (layers, directions, batch, P)
     pub hidden: Buffer<T>,
     /// `c`. (layers, directions, batch, P), empty without a memory
@@ -58,27 +48,19 @@ impl<T: Float> Buffers<T> {
         Self::with_rows(stack, Self::rows(stack, longest, batch), batch)
     }
 
-    /// Buffers for `rows` rows. Sizes that overflow saturate, so that the allocation is refused.
+    /// Buffers for `rows` rows.
     fn with_rows(stack: &Stack, rows: usize, batch: usize) -> Result<Self> {
         let architecture = stack.architecture;
         let (layers, parts) = (architecture.num_layers, stack.parts());
-        let (p, width, gates) = (stack.stride::<T>(), stack.width::<T>(), architecture.cell.gates());
-        let sized = |factors: &[usize]| {
-            Buffer::zeroed(factors.iter().fold(1, |size: usize, factor| size.saturating_mul(*factor)))
-        };
+        let (p, width) = (stack.stride::<T>(), stack.width::<T>());
         let above = layers - 1;
-        let mut buffers = Self {
+        Ok(Self {
             kept: sized(&[parts, rows, kept_pieces(architecture.cell), p])?,
             outputs: sized(&[layers, rows, width])?,
             dropout: sized(&[if architecture.dropout > 0.0 { above } else { 0 }, rows, width])?,
             d_outputs: sized(&[rows, width])?,
             readout: sized(&[rows, stack.output])?,
             carried: sized(&[batch, 2, p])?,
-            bias: sized(&[parts, gates + 1, p])?,
-            hidden_t: sized(&[parts, gates, stack.hidden, p])?,
-            inputs_t: sized(&[above, stack.directions(), gates, stack.hidden, width])?,
-            mask: sized(&[p])?,
-            zeros: sized(&[width])?,
             hidden: sized(&[parts, batch, p])?,
             memory: sized(&[if architecture.cell.has_memory() { parts } else { 0 }, batch, p])?,
             starts: vec![0; batch],
@@ -86,9 +68,7 @@ impl<T: Float> Buffers<T> {
             rows,
             capacity: rows,
             batch,
-        };
-        buffers.mask[..stack.hidden].fill(T::ONE);
-        Ok(buffers)
+        })
     }
 
     /// How many rows a group may have: two more for each sequence than it has timesteps.
@@ -112,8 +92,41 @@ impl<T: Float> Buffers<T> {
         self.capacity = rows;
         Ok(())
     }
+}
 
-    /// Derives what the passes read beside the parameters: sums of biases, and for the way `back` the transposed weights.
+/// What the passes read beside the parameters, derived from them: the same for all sequences, and so for all [`Buffers`].
+#[derive(Debug)]
+pub struct Derived<T> {
+    /// `b_ih + b_hh`, or what of it belongs to `x`; then the hidden half of a split gate. (layers, directions, (G + 1)·P)
+    pub bias: Buffer<T>,
+    /// `weight_hh` output-major. (layers, directions, G·H, P)
+    pub hidden_t: Buffer<T>,
+    /// `weight_ih` of the layers above the first, output-major. (layers − 1, directions, G·H, D·P)
+    pub inputs_t: Buffer<T>,
+    /// 1 for each unit, 0 in the padding. (P)
+    pub mask: Buffer<T>,
+    /// Zeros. (D·P)
+    pub zeros: Buffer<T>,
+}
+
+impl<T: Float> Derived<T> {
+    /// Not yet derived.
+    pub fn new(stack: &Stack) -> Result<Self> {
+        let architecture = stack.architecture;
+        let (above, parts) = (architecture.num_layers - 1, stack.parts());
+        let (p, width, gates) = (stack.stride::<T>(), stack.width::<T>(), architecture.cell.gates());
+        let mut derived = Self {
+            bias: sized(&[parts, gates + 1, p])?,
+            hidden_t: sized(&[parts, gates, stack.hidden, p])?,
+            inputs_t: sized(&[above, stack.directions(), gates, stack.hidden, width])?,
+            mask: sized(&[p])?,
+            zeros: sized(&[width])?,
+        };
+        derived.mask[..stack.hidden].fill(T::ONE);
+        Ok(derived)
+    }
+
+    /// Derives sums of biases, and for the way `back` the transposed weights.
     pub fn refresh(&mut self, stack: &Stack, flat: &[T], back: bool) {
         let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
         let split = crate::cell::recurrence::is_split(stack.architecture.cell);
@@ -148,6 +161,11 @@ impl<T: Float> Buffers<T> {
             }
         }
     }
+}
+
+/// Zeros. A size that overflows saturates, so that the allocation is refused.
+fn sized<T: Float>(factors: &[usize]) -> Result<Buffer<T>> {
+    Buffer::zeroed(factors.iter().fold(1, |size: usize, factor| size.saturating_mul(*factor)))
 }
 
 /// Copies `weights (K, G·P)` to `out (G·H, …)`, whose rows are `stride` apart, into the columns from `at` on.

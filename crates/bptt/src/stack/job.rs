@@ -1,6 +1,6 @@
 //! What runs inside one level: [`Learn`] and [`Run`].
 
-use super::buffers::Buffers;
+use super::buffers::{Buffers, Derived};
 use super::dropout::Dropout;
 use super::layout::Stack;
 use super::pass::Pass;
@@ -15,6 +15,7 @@ use crate::loss::{Objective, is_nan};
 pub struct Learn<'a, T> {
     pub(crate) stack: Stack,
     pub(crate) flat: &'a [T],
+    pub(crate) derived: &'a Derived<T>,
     /// (rows, I)
     pub(crate) features: &'a [T],
     /// (rows, O); NaN where there is none
@@ -37,12 +38,12 @@ impl<T: Float> Kernel for Learn<'_, T> {
 
     #[inline(always)]
     fn run<S: Isa>(self) -> f64 {
-        let Self { stack, flat, features, buffers, dropout, mut gradient, batch, .. } = self;
+        let Self { stack, flat, derived, features, buffers, dropout, mut gradient, batch, .. } = self;
         let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
         let (mut total, mut first) = (0.0, 0);
         while let Some(rows) = rest.take(buffers.capacity) {
-            let pass = Pass { stack, flat, features, rows, first, dropout };
+            let pass = Pass { stack, flat, derived, features, rows, first, dropout };
             first += rows.width();
             pass.forward::<S>(buffers);
             let labelled = Labelled {
@@ -116,6 +117,7 @@ fn has_label<T: Float>(labels: &[T]) -> bool {
 pub struct Run<'a, T> {
     pub(crate) stack: Stack,
     pub(crate) flat: &'a [T],
+    pub(crate) derived: &'a Derived<T>,
     /// (rows, I)
     pub(crate) features: &'a [T],
     pub(crate) buffers: &'a mut Buffers<T>,
@@ -131,12 +133,12 @@ impl<T: Float> Kernel for Run<'_, T> {
 
     #[inline(always)]
     fn run<S: Isa>(self) {
-        let Self { stack, flat, features, buffers, batch, outputs } = self;
+        let Self { stack, flat, derived, features, buffers, batch, outputs } = self;
         let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
         let (mut first, o) = (0, stack.output);
         while let Some(rows) = rest.take(buffers.capacity) {
-            let pass = Pass { stack, flat, features, rows, first, dropout: None };
+            let pass = Pass { stack, flat, derived, features, rows, first, dropout: None };
             first += rows.width();
             pass.forward::<S>(buffers);
             for m in 0..rows.width() {

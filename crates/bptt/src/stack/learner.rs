@@ -1,6 +1,6 @@
 //! [`Learner`]: batches, windows of truncated backpropagation, and what leads from gradients to updates.
 
-use super::buffers::Buffers;
+use super::buffers::{Buffers, Derived};
 use super::dropout::Dropout;
 use super::job::Learn;
 use super::layout::Stack;
@@ -38,6 +38,7 @@ pub(crate) struct Totals {
 /// What training needs beside the parameters, whatever the architecture, loss and optimizer.
 #[derive(Debug)]
 pub struct Learner<T> {
+    derived: Derived<T>,
     buffers: Buffers<T>,
     gradient: Buffer<T>,
     optimizer: OptimizerState<T>,
@@ -49,6 +50,7 @@ impl<T: Float> Learner<T> {
     /// For parameters of `len` elements.
     pub fn new(stack: &Stack, config: &TrainConfig, len: usize) -> Result<Self> {
         Ok(Self {
+            derived: Derived::new(stack)?,
             buffers: Buffers::new(stack, 0, 1)?,
             gradient: Buffer::zeroed(len)?,
             optimizer: OptimizerState::new(config.optimizer, len)?,
@@ -84,7 +86,7 @@ impl<T: Float> Learner<T> {
                 let weight = self.weight(stack, data, config, count);
                 if pending == 0 {
                     self.gradient.fill(T::ZERO);
-                    self.buffers.refresh(stack, flat, true);
+                    self.derived.refresh(stack, flat, true);
                 }
                 let scale = config.reduction.factor(weight) / config.accumulate as f64;
                 let learns = weight > 0.0;
@@ -120,7 +122,7 @@ impl<T: Float> Learner<T> {
         let count = self.select(members, data.offsets, 0, usize::MAX);
         let weight = self.weight(stack, data, config, count);
         self.gradient.fill(T::ZERO);
-        self.buffers.refresh(stack, flat, true);
+        self.derived.refresh(stack, flat, true);
         let scale = config.reduction.factor(weight);
         let loss = self.learn((stack, flat, level), data, config, (count, Some(scale)));
         (Totals { loss, weight, updates: 0 }, &self.gradient)
@@ -140,7 +142,7 @@ impl<T: Float> Learner<T> {
         config: &TrainConfig,
     ) -> Totals {
         let mut totals = Totals::default();
-        self.buffers.refresh(stack, flat, false);
+        self.derived.refresh(stack, flat, false);
         let chunk = CHUNK.min(self.buffers.batch);
         for members in order.chunks_mut(chunk) {
             sort_by_length(members, data.offsets);
@@ -154,6 +156,7 @@ impl<T: Float> Learner<T> {
                     Learn {
                         stack: *stack,
                         flat,
+                        derived: &self.derived,
                         features: data.features,
                         labels: data.labels,
                         weights: data.weights,
@@ -185,6 +188,7 @@ impl<T: Float> Learner<T> {
         let job = Learn {
             stack: *stack,
             flat,
+            derived: &self.derived,
             features: data.features,
             labels: data.labels,
             weights: data.weights,

@@ -23,5 +23,5 @@ mod pass;
 pub(crate) mod rows;
 pub(crate) mod state;
 
-pub use buffers::Buffers;
+pub use buffers::{Buffers, Derived};
 pub use layout::Stack;

@@ -1,7 +1,7 @@
 //! A pass over a group of sequences: forward through all layers and the readout, and back.
 
 use super::backward::Backward;
-use super::buffers::Buffers;
+use super::buffers::{Buffers, Derived};
 use super::dropout::Dropout;
 use super::forward::{Forward, Way};
 use super::layout::Stack;
@@ -18,6 +18,7 @@ use crate::kernel::tile::Matrix;
 pub(crate) struct Pass<'a, T> {
     pub stack: Stack,
     pub flat: &'a [T],
+    pub derived: &'a Derived<T>,
     /// (rows, I), of the whole dataset
     pub features: &'a [T],
     pub rows: Rows<'a>,
@@ -60,7 +61,7 @@ impl<T: Float> Pass<'_, T> {
         let way = Way { reverse: direction == 1 };
         self.project::<S, C>(layer, direction, buffers);
         self.move_states::<C>(part, way, buffers, false);
-        let bias = &buffers.bias[part * (C::GATES + 1) * p..][..(C::GATES + 1) * p];
+        let bias = &self.derived.bias[part * (C::GATES + 1) * p..][..(C::GATES + 1) * p];
         S::call(Forward {
             cell,
             rows,
@@ -68,7 +69,7 @@ impl<T: Float> Pass<'_, T> {
             sizes: (h, p),
             weight_hh: &self.flat[place.weight_hh..],
             bias: &bias[C::GATES * p..],
-            mask: &buffers.mask,
+            mask: &self.derived.mask,
             kept: &mut buffers.kept[part * kept_len..][..kept_len],
             outputs: &mut buffers.outputs[layer * output_len..][..output_len],
             width,
@@ -85,11 +86,11 @@ impl<T: Float> Pass<'_, T> {
         let (kept_len, output_len) = self.lengths::<C>(buffers);
         let place = stack.place::<T>(layer, direction);
         let group = rows.width();
-        let Buffers { kept, outputs, bias, .. } = buffers;
+        let Buffers { kept, outputs, .. } = buffers;
         let kept = &mut kept[part * kept_len..][..kept_len];
         let first = Way { reverse: direction == 1 }.row(0) * group;
         let weights = Matrix::new(&self.flat[place.weight_ih..], C::GATES * p);
-        let bias = &bias[part * (C::GATES + 1) * p..][..C::GATES * p];
+        let bias = &self.derived.bias[part * (C::GATES + 1) * p..][..C::GATES * p];
         let columns = (C::GATES - 1) * p + h;
         if layer == 0 {
             for m in 0..group {
@@ -214,7 +215,7 @@ impl<T: Float> Pass<'_, T> {
             rows,
             k: o,
             w: Matrix::new(&self.flat[weight.clone()], width),
-            bias: Some(&buffers.zeros),
+            bias: Some(&self.derived.zeros),
             columns,
             out: &mut buffers.d_outputs,
             stride: width,
@@ -253,7 +254,7 @@ impl<T: Float> Pass<'_, T> {
             rows,
             way: Way { reverse: direction == 1 },
             sizes: (h, p),
-            hidden_t: &buffers.hidden_t[part * C::GATES * h * p..][..C::GATES * h * p],
+            hidden_t: &self.derived.hidden_t[part * C::GATES * h * p..][..C::GATES * h * p],
             kept: &mut buffers.kept[part * kept_len..][..kept_len],
             d_outputs: &buffers.d_outputs,
             width,
@@ -349,8 +350,8 @@ impl<T: Float> Pass<'_, T> {
                     a: Matrix::new(&kept[gate * p..], C::KEPT * p),
                     rows: all,
                     k: h,
-                    w: Matrix::new(&buffers.inputs_t[at + gate * h * width..][..h * width], width),
-                    bias: (direction == 0 && gate == 0).then_some(&*buffers.zeros),
+                    w: Matrix::new(&self.derived.inputs_t[at + gate * h * width..][..h * width], width),
+                    bias: (direction == 0 && gate == 0).then_some(&*self.derived.zeros),
                     columns: stack.columns::<T>(),
                     out: &mut buffers.d_outputs,
                     stride: width,
