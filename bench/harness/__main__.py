@@ -5,6 +5,7 @@ import sys
 import tempfile
 
 import contestant
+import grid
 import report
 import selftest
 import tasks
@@ -27,8 +28,8 @@ def arguments():
     add("--dtype", choices=["f32", "f64"], nargs="+", default=["f32", "f64"])
     add("--contestants", choices=contestant.NAMES, nargs="+", help="(default: all that are installed)")
     add("--levels", nargs="+", help="bptt's levels: best, all, or names (default: best)", default=["best"])
-    add("--rounds", type=int, default=7, help="turns of each contestant (default: 7)")
-    add("--min-ms", type=int, default=200, help="shortest turn, in milliseconds (default: 200)")
+    add("--rounds", type=int, help="turns of each contestant (default: 7; 5 of the grid)")
+    add("--min-ms", type=int, help="shortest turn, in milliseconds (default: 200; 30 of the grid)")
     add("--quick", action="store_true", help="5 short rounds on less data, rivals not tuned; no record")
     add("--no-record", action="store_true", help="print the table only")
     add("--self-test", action="store_true", help="check that unequal losses are refused, and end")
@@ -39,12 +40,28 @@ def arguments():
     add("--sequences", type=int, default=1024)
     add("--activation", choices=["tanh", "relu"], default="tanh")
     add("--learning-rate", type=float, default=0.01)
-    options = parser.parse_args()
+    add = parser.add_argument_group("the grid").add_argument
+    add("--grid", action="store_true", help="cells, sizes and batches of all kinds, training and prediction")
+    add("--rows", metavar="REGEX", help="those rows whose name it is found in")
+    add("--full", action="store_true", help="all rows, which takes hours, instead of a selection")
+    add("--check-only", action="store_true", help="compare the losses and take no times")
+    add("--record", metavar="CSV", help="a file to add the rows to, instead of today's")
+    return settled(parser.parse_args(), parser)
+
+
+def settled(options, parser):
+    """The options with what follows from others."""
     options.tune = not options.quick
     if options.quick:
         options.rounds, options.min_ms, options.no_record = 5, 20, True
+    options.rounds = options.rounds or (5 if options.grid else 7)
+    options.min_ms = options.min_ms or (30 if options.grid else 200)
     if options.rounds < 5:
         parser.error("fewer than 5 rounds say nothing")
+    if options.check_only:
+        options.rounds = 0
+    if not options.grid and (options.rows or options.full or options.check_only or options.record):
+        parser.error("--rows, --full, --check-only and --record belong to --grid")
     return options
 
 
@@ -117,6 +134,11 @@ def main():
     program = contestant.build()
     if options.self_test:
         sys.exit(0 if selftest.run(program) else 1)
+    if options.grid:
+        try:
+            sys.exit(0 if grid.run(program, options, say) else 1)
+        except contestant.Failure as error:
+            sys.exit(f"bench/compare: {error}")
     available = contestant.levels(program)
     levels = chosen_levels(options, available)
     entered = []

@@ -12,8 +12,16 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parent.parent
 MANIFEST = BENCH / "contestants/Cargo.toml"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+SIZES = ["input", "hidden", "output", "steps"]
 NAMES = ["bptt-typed", "bptt-dyn", "scalar", "pytorch", "jax"]
-RIVALS = {"pytorch": ("torch", "pytorch_rnn.py"), "jax": ("jax", "jax_rnn.py")}
+# What each is, as a module and as a program.
+RIVALS = {
+    "pytorch": ("torch", "pytorch_rnn.py"),
+    "jax": ("jax", "jax_rnn.py"),
+    "onnx": ("onnxruntime", "onnx_rnn.py"),
+}
+# Compiled programs of JAX are kept here: most of the time of a first run is theirs.
+JAX_CACHE = BENCH / ".jax-cache"
 # A piece of PyTorch's work: at one sequence per update that is some tenths of a second.
 PYTORCH_UPDATES = 200
 
@@ -63,7 +71,7 @@ class Contestant:
 
     def setup(self, task, dtype, batch_size, directory, tune):
         """Loads the task; returns why the contestant sits this one out, or None."""
-        sizes = {name: getattr(task, name) for name in ("input", "hidden", "output", "steps")}
+        sizes = {name: getattr(task, name) for name in SIZES}
         answer = self.ask(
             command="setup",
             directory=str(directory),
@@ -72,6 +80,9 @@ class Contestant:
             batch_size=batch_size,
             dtype=dtype,
             activation=task.activation,
+            cell=task.cell,
+            work=task.work,
+            ragged=task.ragged,
             learning_rate=task.learning_rate * self.rate,
             threads=self.threads,
             level=self.level,
@@ -101,14 +112,21 @@ def environment(name, threads):
     """What must be said before a library starts."""
     if name != "jax":
         return {}
-    found = {"PJRT_NPROC": str(threads), "JAX_PLATFORMS": "cpu"}
+    found = {
+        "PJRT_NPROC": str(threads),
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(JAX_CACHE)),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+    }
     if threads == 1:
         found["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     return found
 
 
 def build():
-    """Builds the Rust contestants, if they are not up to date, and returns the program's path."""
+    """Builds the Rust contestants, if they are not up to date, and returns the program's path; or that of BENCH_PROGRAM."""
+    if "BENCH_PROGRAM" in os.environ:
+        return os.environ["BENCH_PROGRAM"]
     command = ["cargo", "build", "--release", "--manifest-path", str(MANIFEST)]
     found = subprocess.run(
         [*command, "--message-format", "json-render-diagnostics"],
@@ -130,13 +148,25 @@ def installed(name):
     return name not in RIVALS or importlib.util.find_spec(RIVALS[name][0]) is not None
 
 
+def command(name, program):
+    """How a rival, or bptt's run-time face, is started."""
+    return [sys.executable, str(BENCH / "rivals" / RIVALS[name][1])] if name in RIVALS else [program, "dyn"]
+
+
+def for_grid(program):
+    """All that take part in the grid, each with one thread and with all; bptt first."""
+    for name in ["bptt", *RIVALS]:
+        if not installed(name):
+            continue
+        yield from (Contestant(name, command(name, program), threads) for threads in sorted({1, CORES}))
+
+
 def start(name, program, chosen_levels):
     """The processes of one contestant: one for each level, or for each thread count."""
     if name in RIVALS:
-        command = [sys.executable, str(BENCH / "rivals" / RIVALS[name][1])]
         updates = PYTORCH_UPDATES if name == "pytorch" else None
-        return [Contestant(name, command, threads, updates=updates) for threads in sorted({1, CORES})]
-    command = [program, name.removeprefix("bptt-")]
+        return [Contestant(name, command(name, program), threads, updates=updates) for threads in sorted({1, CORES})]
+    mode = [program, name.removeprefix("bptt-")]
     if name == "scalar":
-        return [Contestant(name, command)]
-    return [Contestant(name, command, level=level) for level in reversed(chosen_levels)]
+        return [Contestant(name, mode)]
+    return [Contestant(name, mode, level=level) for level in reversed(chosen_levels)]

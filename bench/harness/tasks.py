@@ -26,6 +26,10 @@ class Task:
     features: np.ndarray
     labels: np.ndarray
 
+    cell = "elman"
+    work = "train"
+    ragged = False
+
     @property
     def sequences(self):
         return len(self.features)
@@ -100,7 +104,11 @@ def training_part(features, labels):
 
 def write(task, dtype, directory):
     """Writes the three files that the contestants read."""
-    kind = {"f32": "<f4", "f64": "<f8"}[dtype]
     files = {"features": task.features, "labels": task.labels, "weights": task.weights()}
     for name, values in files.items():
-        values.astype(kind).tofile(Path(directory) / f"{name}.bin")
+        as_bytes(values, dtype).tofile(Path(directory) / f"{name}.bin")
+
+
+def as_bytes(values, dtype):
+    """Little-endian numbers of the type."""
+    return values.astype({"f32": "<f4", "f64": "<f8"}[dtype])

@@ -2,11 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use bptt::{Activation, Dataset, Dim, DynRnn, Float, Level, Model, Rnn, TrainConfig, Trainer, TypedDataset};
+use bptt::{
+    Activation, Architecture, Cell, Dataset, Dim, DynRnn, Float, Level, Model, Rnn, TrainConfig, Trainer,
+    TypedDataset,
+};
 use serde_json::json;
 
+use crate::prediction;
 use crate::protocol::{Entry, NotCompiled, Outcome, Run};
-use crate::task::{NAMES, Setup, Task};
+use crate::task::{NAMES, Setup, Task, Work};
 
 /// Enters `Rnn<I, H, O, T>`, for the shapes that are compiled in.
 pub fn typed<T: Float>(task: Task<T>) -> Outcome<Entry> {
@@ -31,13 +35,40 @@ fn typed_shape<T: Float, const I: usize, const H: usize, const O: usize>(task: T
 
 /// Enters `DynRnn<T>`.
 pub fn dynamic<T: Float>(task: Task<T>) -> Outcome<Entry> {
-    let Setup { input, hidden, output, steps, .. } = task.setup;
-    let model = DynRnn::new(input, hidden, output, activation(&task.setup)?, 0)?;
+    let Setup { input, hidden, output, ref cell, work, .. } = task.setup;
+    single_thread(&task.setup)?;
+    let cell = Cell::from_name(cell, activation(&task.setup)?).ok_or("no such cell")?;
+    let mut model = DynRnn::with_architecture(input, hidden, output, Architecture::new(cell), 0)?;
+    if work != Work::Train {
+        set(&mut model, &task)?;
+        return prediction::enter(task, model);
+    }
     let mut data = Dataset::new(input, output)?;
-    for (features, labels) in task.features.chunks(steps * input).zip(task.labels.chunks(steps * output)) {
-        data.push(features, labels)?;
+    for rows in task.offsets.windows(2) {
+        let (from, to) = (rows[0], rows[1]);
+        data.push(&task.features[from * input..to * input], &task.labels[from * output..to * output])?;
     }
     entry(&task, model, data)
+}
+
+/// The library runs on one thread.
+fn single_thread(setup: &Setup) -> Outcome<()> {
+    if setup.threads == 1 { Ok(()) } else { Err(NotCompiled(format!("{} threads", setup.threads)).into()) }
+}
+
+/// Sets the initial weights.
+fn set<T: Float, I: Dim, H: Dim, O: Dim>(model: &mut Model<I, H, O, T>, task: &Task<T>) -> Outcome<()> {
+    for (name, values) in NAMES.into_iter().zip(&task.weights) {
+        model.params_mut().set(name, values)?;
+    }
+    Ok(())
+}
+
+/// The level that was asked for.
+pub fn level(setup: &Setup) -> Outcome<Level> {
+    let Some(name) = &setup.level else { return Ok(Level::best()) };
+    let found = Level::available().into_iter().find(|level| level.name() == name);
+    Ok(found.ok_or_else(|| format!("this machine has no level `{name}`"))?)
 }
 
 fn activation(setup: &Setup) -> Outcome<Activation> {
@@ -50,16 +81,8 @@ fn entry<T: Float, I: Dim, H: Dim, O: Dim>(
     mut initial: Model<I, H, O, T>,
     data: Dataset<T, I, O>,
 ) -> Outcome<Entry> {
-    for (name, values) in NAMES.into_iter().zip(&task.weights) {
-        initial.params_mut().set(name, values)?;
-    }
-    let level = match &task.setup.level {
-        None => Level::best(),
-        Some(name) => {
-            let found = Level::available().into_iter().find(|level| level.name() == name);
-            found.ok_or_else(|| format!("this machine has no level `{name}`"))?
-        }
-    };
+    set(&mut initial, task)?;
+    let level = level(&task.setup)?;
     let config = TrainConfig {
         learning_rate: task.setup.learning_rate,
         batch_size: task.setup.batch_size,
@@ -68,7 +91,8 @@ fn entry<T: Float, I: Dim, H: Dim, O: Dim>(
     let trainer = Trainer::with_level(initial.clone(), config.clone(), level)?;
     let about = json!({ "threads": 1, "variant": level.name() });
     let part = data.clone();
-    Ok(Entry { run: Box::new(Face { initial, config, level, trainer, data, part }), about })
+    let offsets = task.offsets.clone();
+    Ok(Entry { run: Box::new(Face { initial, config, level, trainer, data, part }), offsets, about })
 }
 
 struct Face<I, H, O, T> {
@@ -87,7 +111,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Run for Face<I, H, O, T> {
         Ok(())
     }
 
-    fn train(&mut self, sequences: usize, epochs: usize) -> Outcome<f64> {
+    fn pass(&mut self, sequences: usize, epochs: usize) -> Outcome<f64> {
         if self.part.len() != sequences {
             self.part = self.data.subset(&(0..sequences).collect::<Vec<_>>())?;
         }

@@ -5,21 +5,22 @@
 
 mod bptt_faces;
 mod count;
+mod prediction;
 mod protocol;
 mod scalar;
 mod task;
 
 use std::process::ExitCode;
 
-use protocol::{Entry, Outcome};
+use protocol::{Entry, NotCompiled, Outcome};
 use task::{Setup, Task};
 
 fn main() -> ExitCode {
     let mode = std::env::args().nth(1).unwrap_or_default();
     let enter: fn(Setup) -> Outcome<Entry> = match mode.as_str() {
-        "typed" => |setup| by_dtype(setup, bptt_faces::typed, bptt_faces::typed),
+        "typed" => |setup| by_dtype(plain(setup)?, bptt_faces::typed, bptt_faces::typed),
         "dyn" => |setup| by_dtype(setup, bptt_faces::dynamic, bptt_faces::dynamic),
-        "scalar" => |setup| by_dtype(setup, scalar::enter, scalar::enter),
+        "scalar" => |setup| by_dtype(plain(setup)?, scalar::enter, scalar::enter),
         "levels" => {
             bptt::Level::available().iter().for_each(|level| println!("{level}"));
             return ExitCode::SUCCESS;
@@ -46,6 +47,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Refuses what only the run-time face has code for.
+fn plain(setup: Setup) -> Outcome<Setup> {
+    let Setup { cell, work, ragged, .. } = &setup;
+    let what = || format!("{work:?} of {cell}, ragged: {ragged},");
+    if setup.is_plain() { Ok(setup) } else { Err(NotCompiled(what()).into()) }
 }
 
 /// Reads the task in its element type and enters it.

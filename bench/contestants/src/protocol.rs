@@ -12,6 +12,9 @@ use crate::task::Setup;
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// An epoch that takes so long need not be run once untimed: cold caches are nothing beside it.
+const WARM: Duration = Duration::from_millis(100);
+
 /// The task is fine, but this contestant has no code for its shape.
 #[derive(Debug)]
 pub struct NotCompiled(pub String);
@@ -24,18 +27,25 @@ impl Display for NotCompiled {
 
 impl Error for NotCompiled {}
 
-/// A program that trains the task it was set up with.
+/// A program that does the work it was set up with.
 pub trait Run {
     /// Back to the initial weights.
     fn reset(&mut self) -> Outcome<()>;
 
-    /// Trains `epochs` epochs on the first `sequences` sequences; returns the last epoch's loss.
-    fn train(&mut self, sequences: usize, epochs: usize) -> Outcome<f64>;
+    /// Goes `epochs` times over the first `sequences` sequences; returns the last epoch's loss.
+    fn pass(&mut self, sequences: usize, epochs: usize) -> Outcome<f64>;
+
+    /// What is compared with others: the loss of each of `epochs` epochs.
+    fn losses(&mut self, sequences: usize, epochs: usize) -> Outcome<Vec<f64>> {
+        (0..epochs).map(|_| self.pass(sequences, 1)).collect()
+    }
 }
 
 /// A program ready to run, and what it has to say about itself.
 pub struct Entry {
     pub run: Box<dyn Run>,
+    /// Where sequences begin, in rows.
+    pub offsets: Vec<usize>,
     pub about: Value,
 }
 
@@ -78,7 +88,9 @@ struct Session {
 struct Running {
     run: Box<dyn Run>,
     batch_size: usize,
-    steps: usize,
+    offsets: Vec<usize>,
+    /// How long an epoch took when it was last timed.
+    epoch: Duration,
     /// Epochs in a timed piece, as the last one needed.
     epochs: usize,
 }
@@ -87,11 +99,12 @@ impl Session {
     fn answer(&mut self, line: &str) -> Outcome<Value> {
         match serde_json::from_str(line)? {
             Request::Setup(setup) => {
-                let (batch_size, steps) = (setup.batch_size, setup.steps);
+                let batch_size = setup.batch_size;
                 // The one before goes first, and its memory with it.
                 self.running = None;
-                let Entry { run, about } = (self.enter)(setup)?;
-                self.running = Some(Running { run, batch_size, steps, epochs: 1 });
+                let Entry { run, offsets, about } = (self.enter)(setup)?;
+                let epoch = Duration::ZERO;
+                self.running = Some(Running { run, batch_size, offsets, epoch, epochs: 1 });
                 Ok(about)
             }
             Request::Losses { updates, epochs } => self.running()?.losses(updates, epochs),
@@ -107,9 +120,7 @@ impl Session {
 impl Running {
     fn losses(&mut self, updates: usize, epochs: usize) -> Outcome<Value> {
         self.run.reset()?;
-        let sequences = updates * self.batch_size;
-        let losses: Outcome<Vec<f64>> = (0..epochs).map(|_| self.run.train(sequences, 1)).collect();
-        Ok(json!({ "losses": losses? }))
+        Ok(json!({ "losses": self.run.losses(updates * self.batch_size, epochs)? }))
     }
 
     /// One piece between two looks at the clock, with as many epochs as `at_least` needs.
@@ -117,13 +128,16 @@ impl Running {
         let sequences = updates * self.batch_size;
         loop {
             self.run.reset()?;
-            // Makes room for the data and brings the code into the caches.
-            self.run.train(sequences, 1)?;
+            if self.epoch < WARM {
+                // Makes room for the data and brings the code into the caches.
+                self.run.pass(sequences, 1)?;
+            }
             let start = Instant::now();
-            self.run.train(sequences, self.epochs)?;
+            self.run.pass(sequences, self.epochs)?;
             let elapsed = start.elapsed();
+            self.epoch = elapsed / self.epochs as u32;
             if elapsed >= at_least {
-                let timesteps = (self.epochs * sequences * self.steps) as f64;
+                let timesteps = (self.epochs * self.offsets[sequences]) as f64;
                 return Ok(json!({ "ns_per_timestep": elapsed.as_nanos() as f64 / timesteps }));
             }
             let missing = at_least.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);

@@ -270,7 +270,7 @@ impl<F: Function, T: Real, const I: usize, const H: usize, const O: usize, const
         Ok(())
     }
 
-    fn train(&mut self, sequences: usize, epochs: usize) -> Outcome<f64> {
+    fn pass(&mut self, sequences: usize, epochs: usize) -> Outcome<f64> {
         let mut loss = f64::NAN;
         for _ in 0..epochs {
             loss = self.epoch(sequences);
@@ -290,5 +290,5 @@ pub fn enter<T: Real>(task: Task<T>) -> Outcome<Entry> {
                 return Err(NotCompiled(format!("{i} → {h} → {o}, {f}, {t} steps")).into());
             }
         };
-    Ok(Entry { run, about: json!({ "threads": 1, "variant": "" }) })
+    Ok(Entry { run, offsets: task.offsets, about: json!({ "threads": 1, "variant": "" }) })
 }

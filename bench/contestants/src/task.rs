@@ -18,20 +18,66 @@ pub struct Setup {
     pub sequences: usize,
     pub batch_size: usize,
     pub dtype: String,
+    /// `elman`, `gru` or `lstm`.
+    #[serde(default = "elman")]
+    pub cell: String,
+    #[serde(default)]
+    pub work: Work,
+    /// Whether sequences have lengths of their own, in `lengths.bin`; else all have `steps`.
+    #[serde(default)]
+    pub ragged: bool,
     pub activation: String,
     pub learning_rate: f64,
+    /// Threads to use, where the contestant can choose.
+    pub threads: usize,
     /// bptt's instruction-set level; its own choice if absent.
     #[serde(default)]
     pub level: Option<String>,
+}
+
+fn elman() -> String {
+    "elman".into()
+}
+
+/// What is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Work {
+    /// Optimizer steps.
+    #[default]
+    Train,
+    /// The outputs of whole batches.
+    Predict,
+    /// The outputs of one timestep at a time, with the state carried on.
+    Step,
+}
+
+impl Setup {
+    /// Whether this is the training of one Elman layer on sequences of equal lengths.
+    pub fn is_plain(&self) -> bool {
+        self.cell == "elman" && self.work == Work::Train && !self.ragged
+    }
+
+    /// Blocks of `hidden` rows in the weights of the recurrent layer.
+    fn gates(&self) -> Outcome<usize> {
+        match self.cell.as_str() {
+            "elman" => Ok(1),
+            "gru" => Ok(3),
+            "lstm" => Ok(4),
+            other => Err(format!("no cell `{other}`").into()),
+        }
+    }
 }
 
 /// Data and initial weights in element type `T`.
 #[derive(Debug)]
 pub struct Task<T> {
     pub setup: Setup,
-    /// (sequences, steps, input)
+    /// Where each sequence begins, in rows, and where the last one ends.
+    pub offsets: Vec<usize>,
+    /// (rows, input)
     pub features: Vec<T>,
-    /// (sequences, steps, output)
+    /// (rows, output)
     pub labels: Vec<T>,
     /// The six tensors of [`NAMES`], row-major in PyTorch's shapes.
     pub weights: [Vec<T>; 6],
@@ -56,20 +102,35 @@ macro_rules! element {
         }
     )*};
 }
-element!(f32 f64);
+element!(f32 f64 u64);
 
 impl<T: Element> Task<T> {
     /// Reads the files that `setup` names and checks their lengths.
     pub fn read(setup: Setup) -> Outcome<Self> {
-        let Setup { input: i, hidden: h, output: o, steps, sequences, .. } = setup;
-        let rows = sequences * steps;
+        let Setup { input: i, hidden: h, output: o, .. } = setup;
+        let (offsets, g) = (offsets(&setup)?, setup.gates()? * h);
+        let rows = offsets[offsets.len() - 1];
         let features = read_file(&setup, "features.bin", rows * i)?;
         let labels = read_file(&setup, "labels.bin", rows * o)?;
-        let sizes = [h * i, h * h, h, h, o * h, o];
+        let sizes = [g * i, g * h, g, g, o * h, o];
         let mut rest = read_file(&setup, "weights.bin", sizes.iter().sum())?.into_iter();
         let weights = sizes.map(|size| rest.by_ref().take(size).collect());
-        Ok(Self { setup, features, labels, weights })
+        Ok(Self { setup, offsets, features, labels, weights })
     }
+}
+
+/// Where sequences begin, by their lengths.
+fn offsets(setup: &Setup) -> Outcome<Vec<usize>> {
+    let lengths = if setup.ragged {
+        read_file(setup, "lengths.bin", setup.sequences)?
+    } else {
+        vec![setup.steps as u64; setup.sequences]
+    };
+    let mut offsets = vec![0];
+    for length in lengths {
+        offsets.push(offsets[offsets.len() - 1] + length as usize);
+    }
+    Ok(offsets)
 }
 
 fn read_file<T: Element>(setup: &Setup, name: &str, expected: usize) -> Outcome<Vec<T>> {

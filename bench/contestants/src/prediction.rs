@@ -1,0 +1,105 @@
+//! bptt's predictions: of whole batches, and of one timestep at a time.
+
+use bptt::{DynRnn, Float, Predictor};
+use serde_json::json;
+
+use crate::bptt_faces::level;
+use crate::protocol::{Entry, Outcome, Run};
+use crate::task::{Task, Work};
+
+/// Sequences whose errors are compared with others'.
+const COMPARED: usize = 256;
+
+/// Enters the predictions of `model`.
+pub fn enter<T: Float>(task: Task<T>, model: DynRnn<T>) -> Outcome<Entry> {
+    let (offsets, level) = (task.offsets.clone(), level(&task.setup)?);
+    let (batch, sequences) = (task.setup.batch_size, offsets.len() - 1);
+    let batches = (0..sequences).step_by(batch).map(|first| {
+        let bounds = &offsets[first..=(first + batch).min(sequences)];
+        bounds.iter().map(|offset| offset - bounds[0]).collect()
+    });
+    let batches = batches.collect();
+    let outputs = vec![T::ZERO; task.labels.len()];
+    let about = json!({ "threads": 1, "variant": level.name() });
+    let run = Prediction { batches, outputs, model, level, task };
+    Ok(Entry { run: Box::new(run), offsets, about })
+}
+
+struct Prediction<T> {
+    task: Task<T>,
+    model: DynRnn<T>,
+    level: bptt::Level,
+    /// Where the sequences of each batch begin, counted from its first row.
+    batches: Vec<Vec<usize>>,
+    outputs: Vec<T>,
+}
+
+impl<T: Float> Prediction<T> {
+    /// Each batch in one call.
+    fn whole(&mut self, sequences: usize) -> Outcome<()> {
+        let mut predictor = Predictor::with_level(&self.model, self.level)?;
+        let mut row = 0;
+        for offsets in &self.batches[..sequences / self.task.setup.batch_size] {
+            let rows = offsets[offsets.len() - 1];
+            let (features, outputs) = rows_of(&self.task, &mut self.outputs, row, rows);
+            predictor.predict_sequences_into(features, offsets, outputs)?;
+            row += rows;
+        }
+        Ok(())
+    }
+
+    /// Each timestep of each sequence in one call.
+    fn stepwise(&mut self, sequences: usize) -> Outcome<()> {
+        let mut predictor = Predictor::with_level(&self.model, self.level)?;
+        for bounds in self.task.offsets[..=sequences].windows(2) {
+            let mut state = None;
+            for row in bounds[0]..bounds[1] {
+                let (features, output) = rows_of(&self.task, &mut self.outputs, row, 1);
+                state = Some(predictor.predict_from(state.as_ref(), features, &[0, 1], output)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The mean squared error of a sequence.
+    fn error(&self, sequence: usize) -> f64 {
+        let o = self.task.setup.output;
+        let range = self.task.offsets[sequence] * o..self.task.offsets[sequence + 1] * o;
+        let pairs = self.outputs[range.clone()].iter().zip(&self.task.labels[range.clone()]);
+        pairs.map(|(y, label)| (y.to_f64() - label.to_f64()).powi(2)).sum::<f64>() / range.len() as f64
+    }
+}
+
+/// The features and the outputs of `rows` rows from `row` on.
+fn rows_of<'a, T>(
+    task: &'a Task<T>,
+    outputs: &'a mut [T],
+    row: usize,
+    rows: usize,
+) -> (&'a [T], &'a mut [T]) {
+    let (i, o) = (task.setup.input, task.setup.output);
+    (&task.features[row * i..(row + rows) * i], &mut outputs[row * o..(row + rows) * o])
+}
+
+impl<T: Float> Run for Prediction<T> {
+    fn reset(&mut self) -> Outcome<()> {
+        Ok(())
+    }
+
+    fn pass(&mut self, sequences: usize, epochs: usize) -> Outcome<f64> {
+        for _ in 0..epochs {
+            match self.task.setup.work {
+                Work::Step => self.stepwise(sequences)?,
+                _ => self.whole(sequences)?,
+            }
+        }
+        Ok(self.error(0))
+    }
+
+    /// The error of each sequence, up to [`COMPARED`] of them: there is nothing that epochs could change.
+    fn losses(&mut self, sequences: usize, _epochs: usize) -> Outcome<Vec<f64>> {
+        self.outputs.fill(T::ZERO);
+        self.pass(sequences, 1)?;
+        Ok((0..sequences.min(COMPARED)).map(|sequence| self.error(sequence)).collect())
+    }
+}
