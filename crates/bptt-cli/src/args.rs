@@ -31,6 +31,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Show what a model file holds
     Inspect(InspectArgs),
+    /// Write a model for another program
+    Export(ExportArgs),
     /// Train many settings and seeds on all cores, and rank them
     Sweep(SweepArgs),
     /// Write out a bundled data set
@@ -337,6 +339,22 @@ pub struct InspectArgs {
     pub json: bool,
 }
 
+/// Arguments of `bptt export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Model file from `bptt train`
+    pub model: PathBuf,
+    /// What to write
+    #[arg(long, value_name = "FORMAT")]
+    pub format: ExportFormat,
+    /// Where it goes [default: beside the model, with the format's ending]
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Number type [default: the model's]
+    #[arg(long, value_name = "TYPE")]
+    pub dtype: Option<Dtype>,
+}
+
 /// Arguments of `bptt bench`. Sizes and settings are optional so that a preset can fill in its own.
 #[derive(Debug, Default, Args)]
 pub struct BenchArgs {
@@ -418,6 +436,13 @@ choice! {
         Relu,
         /// Logistic function
         Sigmoid,
+    }
+}
+choice! {
+    /// What a model is exported to.
+    ExportFormat {
+        /// A graph for ONNX Runtime and others
+        Onnx,
     }
 }
 choice! {

@@ -26,11 +26,8 @@ pub struct Saved {
 impl Saved {
     /// Reads the model file at `path`.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let shown = path.display();
-        let wrong = |found: String| Failure::input(format!("{shown}: {found}"));
-        let bytes = std::fs::read(path)
-            .map_err(|error| wrong(format!("expected a model file that can be read, found: {error}")))?;
-        let file = ModelFile::from_bytes(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let file = read_file(path)?;
+        let wrong = |found: String| Failure::input(format!("{}: {found}", path.display()));
         let Metadata { task, threshold, input_normalizer, label_normalizer, .. } = &file.metadata;
         let (Some(task), Some(inputs), Some(labels)) = (task, input_normalizer, label_normalizer) else {
             let found = "expected a model trained by this tool, found one without task and normalisation";
@@ -96,6 +93,14 @@ impl Saved {
             None => Ok(predictions),
         }
     }
+}
+
+/// Reads the model file at `path`, whatever it says about its data.
+pub fn read_file(path: &Path) -> Result<ModelFile, Failure> {
+    let wrong = |found: String| Failure::input(format!("{}: {found}", path.display()));
+    let bytes = std::fs::read(path)
+        .map_err(|error| wrong(format!("expected a model file that can be read, found: {error}")))?;
+    ModelFile::from_bytes(&bytes).map_err(|error| wrong(error.to_string()))
 }
 
 /// The columns that a model was trained on.

@@ -36,6 +36,7 @@
 //! # Features
 //!
 //! - `safetensors`: model files ([`file`](https://docs.rs/bptt/latest/bptt/file)), off by default.
+//! - `onnx`: ONNX files ([`onnx`](https://docs.rs/bptt/latest/bptt/onnx)), off by default.
 
 mod abreast;
 mod architecture;
@@ -58,6 +59,8 @@ mod loss;
 pub mod metrics;
 mod model;
 mod normalize;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 mod optim;
 mod params;
 mod predict;

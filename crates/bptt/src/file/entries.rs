@@ -11,7 +11,7 @@ use super::{AnyModel, FORMAT, FORMAT_VERSION, FileError, Metadata, ModelFile, Ta
 use crate::{Activation, Cell, Float, Loss, Normalization, Normalizer};
 
 /// Entries as read.
-pub(super) type Entries<'a> = BTreeMap<&'a str, &'a str>;
+pub(crate) type Entries<'a> = BTreeMap<&'a str, &'a str>;
 
 /// The entry `columns`.
 #[derive(Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub(super) struct Architecture {
 }
 
 /// All entries for `file` but the checksum.
-pub(super) fn write(file: &ModelFile) -> BTreeMap<&'static str, String> {
+pub(crate) fn write(file: &ModelFile) -> BTreeMap<&'static str, String> {
     let ModelFile { model, metadata } = file;
     let columns = Columns {
         inputs: metadata.input_columns.clone(),
@@ -144,7 +144,7 @@ impl Architecture {
 }
 
 /// Reads everything that is not the architecture, and checks it against `model`.
-pub(super) fn read_metadata(entries: &Entries<'_>, model: &AnyModel) -> Result<Metadata, FileError> {
+pub(crate) fn read_metadata(entries: &Entries<'_>, model: &AnyModel) -> Result<Metadata, FileError> {
     let columns: Columns = parse_json(entries, "columns", "JSON with the columns' names")?;
     let window = "a whole number from 1 on";
     let mut metadata = Metadata {

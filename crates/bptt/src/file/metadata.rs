@@ -77,7 +77,7 @@ pub struct Metadata {
 
 impl Metadata {
     /// Refuses what does not fit `model`, the same when reading and when writing.
-    pub(super) fn check(&self, model: &AnyModel) -> Result<(), FileError> {
+    pub(crate) fn check(&self, model: &AnyModel) -> Result<(), FileError> {
         let (inputs, outputs) = (model.input_size(), model.output_size());
         let columns = |normalizer: &Option<Normalizer>| normalizer.as_ref().map_or(0, Normalizer::columns);
         let labels = if self.classes.is_empty() { outputs } else { 1 };

@@ -38,23 +38,23 @@
 //! [safetensors]: https://github.com/huggingface/safetensors
 
 mod checksum;
-mod entries;
+pub(crate) mod entries;
 mod error;
 mod metadata;
 mod read;
-mod tensor;
+pub(crate) mod tensor;
 mod write;
 
 pub use error::FileError;
 pub use metadata::{Metadata, Task};
 
-use crate::{Architecture, DynRnn};
+use crate::{Architecture, DynRnn, Float};
 
 /// The version of the format that this release writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 2;
 
 /// The value of the entry `format`.
-const FORMAT: &str = "bptt";
+pub(crate) const FORMAT: &str = "bptt";
 
 /// A model of either element type.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ macro_rules! either {
         }
     };
 }
-use either;
+pub(crate) use either;
 
 impl AnyModel {
     /// PyTorch's name of the element type: `"float32"` or `"float64"`.
@@ -108,6 +108,22 @@ impl AnyModel {
     /// How many parameters there are.
     pub fn parameter_count(&self) -> usize {
         either!(self, model => model.params().count())
+    }
+
+    /// The same model in `f32`, each parameter rounded to the nearest number; one too large becomes infinite.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn to_f32(&self) -> crate::Result<DynRnn<f32>> {
+        either!(self, model => {
+            let mut narrow = DynRnn::zeroed(model.layout, model.architecture())?;
+            for (name, _) in model.params().shapes() {
+                let values = model.params().get(name)?;
+                let values: Vec<f32> = values.into_iter().map(|value| Float::to_f64(value) as f32).collect();
+                narrow.params_mut().set(name, &values)?;
+            }
+            Ok(narrow)
+        })
     }
 
     /// The parameters' names and PyTorch shapes.

@@ -6,7 +6,7 @@ use super::FileError;
 use crate::{DynRnn, Float};
 
 /// An element type of safetensors.
-pub(super) trait Element: Float {
+pub(crate) trait Element: Float {
     /// The type's name in a safetensors header.
     const TAG: &'static str;
     /// Bytes per element.
@@ -37,7 +37,7 @@ element!(f32, "F32");
 element!(f64, "F64");
 
 /// A tensor that belongs to the model, with its row-major data.
-pub(super) struct Tensor<'a> {
+pub(crate) struct Tensor<'a> {
     pub name: String,
     pub tag: &'static str,
     pub shape: Vec<usize>,
@@ -68,7 +68,8 @@ pub(super) fn into_model<T: Element>(model: &mut DynRnn<T>, tensors: &[Tensor<'_
     Ok(())
 }
 
-fn check_finite<T: Float>(name: &str, values: &[T]) -> Result<(), FileError> {
+/// Refuses NaN and infinity.
+pub(crate) fn check_finite<T: Float>(name: &str, values: &[T]) -> Result<(), FileError> {
     match values.iter().position(|value| !value.is_finite()) {
         Some(index) => Err(FileError::NonFinite { name: name.to_owned(), index }),
         None => Ok(()),
