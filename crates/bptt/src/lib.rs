@@ -68,6 +68,7 @@ mod readout;
 mod rng;
 mod schedule;
 mod stack;
+mod stream;
 mod train;
 mod workspace;
 
@@ -89,4 +90,5 @@ pub use predict::Predictor;
 pub use rng::Rng;
 pub use schedule::Schedule;
 pub use stack::state::State;
+pub use stream::{Stepper, Stream, StreamState};
 pub use train::{EpochStats, Trainer};

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use bptt::{Activation, Architecture, Dataset, Dim, DynRnn, Float, Level, Loss, Model, Optimizer, Predictor};
-use bptt::{Rnn, TrainConfig, Trainer, TypedDataset};
+use bptt::{Rnn, Stepper, Stream, TrainConfig, Trainer, TypedDataset};
 
 const LENGTHS: [usize; 5] = [4, 1, 9, 2, 6];
 const EPOCHS: usize = 6;
@@ -278,4 +278,32 @@ fn check_predictions<T: Float>() {
 fn no_architecture_allocates_after_the_first_predictions() {
     check_predictions::<f32>();
     check_predictions::<f64>();
+}
+
+/// A timestep of live data never allocates, and what it returns, saves and takes back neither.
+fn check_streams<T: Float>() {
+    for architecture in architectures().into_iter().filter(|architecture| !architecture.bidirectional) {
+        let model = DynRnn::<T>::with_architecture(3, 5, 2, architecture, 1).unwrap();
+        for level in Level::available() {
+            let stepper = Stepper::with_level(&model, level).unwrap();
+            let mut stream = Stream::with_level(&model, level).unwrap();
+            let (mut state, mut saved) = (stepper.state().unwrap(), stream.save().unwrap());
+            let before = allocations();
+            for _ in 0..5 {
+                let mut outputs = [T::ZERO; 2];
+                stepper.step(&mut state, &[T::ONE; 3], &mut outputs).unwrap();
+                assert_eq!(stream.step(&[T::ONE; 3]).unwrap(), &outputs);
+                state.save_into(&mut saved).unwrap();
+                state.restore(&saved).unwrap();
+            }
+            stream.reset();
+            assert_eq!(allocations(), before, "{architecture:?} {level}");
+        }
+    }
+}
+
+#[test]
+fn a_timestep_of_live_data_allocates_nothing() {
+    check_streams::<f32>();
+    check_streams::<f64>();
 }

@@ -12,7 +12,9 @@ use crate::dim::{Const, Dim, Dyn, PROMOTED, Visitor};
 use crate::epoch::{BatchGradient, SgdMany, SgdOne};
 use crate::optim::Step;
 use crate::predict::Predict;
+use crate::stack::Stack;
 use crate::stack::job::{Learn, Run};
+use crate::stream::step::{Plan, StepFn, prepare};
 
 /// Work over a model: an epoch, a batch, a prediction.
 pub(crate) trait Job: Sized {
@@ -125,6 +127,8 @@ pub trait Compiled: Sized {
     fn learn(job: Learn<'_, Self>, level: Level) -> f64;
     fn run(job: Run<'_, Self>, level: Level);
     fn step(job: Step<'_, Self>, level: Level);
+    fn prepare(stack: Stack, flat: &[Self], level: Level)
+    -> Result<(Plan<Self>, StepFn<Self>), crate::Error>;
 }
 
 macro_rules! compiled {
@@ -153,6 +157,9 @@ macro_rules! compiled {
             }
             fn step(job: Step<'_, Self>, level: Level) {
                 level.run(job);
+            }
+            fn prepare(stack: Stack, flat: &[Self], level: Level) -> Result<(Plan<Self>, StepFn<Self>), crate::Error> {
+                prepare(stack, flat, level)
             }
         }
     )*};

@@ -1,0 +1,77 @@
+//! The weights in the order in which a step reads them.
+//!
+//! A step works on a block of one or two registers of units at a time, through all its gates. So for each layer, and
+//! each block of it, come one after the other, each row as wide as the block:
+//!
+//! | rows | what |
+//! |---|---|
+//! | G | `b_ih + b_hh`, but `b_ih` alone for the last gate of a split cell |
+//! | 1, of a split cell | `b_hh` of the last gate |
+//! | 1 | 1 for each unit, 0 in the padding |
+//! | K·G | `weight_ih`, input by input, of each all gates |
+//! | H·G | `weight_hh` likewise |
+//!
+//! After all layers: `fc.weight (O, P)`, `fc.bias (O)`. Whatever the size, memory is read from front to back.
+
+use crate::buffer::Buffer;
+use crate::cell::recurrence::is_split;
+use crate::stack::Stack;
+use crate::{Float, Result};
+
+/// Units of the block that begins at unit `n`.
+#[inline(always)]
+pub(super) fn block(gates: usize, lanes: usize, n: usize, hidden: usize) -> usize {
+    // A cell with a single gate takes two registers, which keep the multipliers as busy as more gates do.
+    if gates == 1 && n + lanes < hidden { 2 * lanes } else { lanes }
+}
+
+/// Packs the parameters of `stack`, for vectors of `lanes`.
+pub(super) fn pack<T: Float>(stack: &Stack, flat: &[T], lanes: usize) -> Result<Buffer<T>> {
+    let mut length = 0;
+    walk(stack, flat, lanes, |row| length += row.len());
+    let mut packed = Buffer::zeroed(length)?;
+    let mut at = 0;
+    walk(stack, flat, lanes, |row| {
+        packed[at..at + row.len()].copy_from_slice(row);
+        at += row.len();
+    });
+    Ok(packed)
+}
+
+/// Hands out all rows in their order.
+fn walk<T: Float>(stack: &Stack, flat: &[T], lanes: usize, mut row: impl FnMut(&[T])) {
+    let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
+    let split = is_split(stack.architecture.cell);
+    // As wide as the widest block.
+    let mut made = [T::ZERO; 32];
+    for layer in 0..stack.architecture.num_layers {
+        let place = stack.place::<T>(layer, 0);
+        let mut n = 0;
+        while n < h {
+            let width = block(gates, lanes, n, h);
+            for gate in 0..gates {
+                let (ih, hh) = (place.bias_ih + gate * p + n, place.bias_hh + gate * p + n);
+                for lane in 0..width {
+                    let alone = split && gate + 1 == gates;
+                    made[lane] = if alone { flat[ih + lane] } else { flat[ih + lane] + flat[hh + lane] };
+                }
+                row(&made[..width]);
+            }
+            if split {
+                row(&flat[place.bias_hh + (gates - 1) * p + n..][..width]);
+            }
+            made.fill(T::ZERO);
+            made[..width.min(h - n)].fill(T::ONE);
+            row(&made[..width]);
+            for (weights, inputs) in [(place.weight_ih, stack.inputs(layer)), (place.weight_hh, h)] {
+                for at in 0..inputs * gates {
+                    row(&flat[weights + at * p + n..][..width]);
+                }
+            }
+            n += width;
+        }
+    }
+    let (weight, bias) = stack.readout::<T>();
+    row(&flat[weight]);
+    row(&flat[bias]);
+}

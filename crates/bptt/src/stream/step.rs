@@ -1,0 +1,231 @@
+//! A single timestep through all layers and the readout.
+//!
+//! For each block of units all gates' sums are made in registers, from the inputs first and then from `h_{t−1}`, and go
+//! through the cell; nothing else is stored but `h_t` and `c_t`. The chains of each sum, and the order in which they are
+//! joined, are those of [`crate::kernel::affine`] for the inputs and of `stack::forward` for `h_{t−1}`.
+
+use super::pack::{block, pack};
+use super::state::rows;
+use crate::buffer::Buffer;
+use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence, with_cell};
+use crate::dim::Dyn;
+use crate::kernel::dot::dot;
+use crate::kernel::level::{Isa, Kernel, Level};
+use crate::kernel::tile::{Block, add, fma, join, load, next_row, unroll, zero};
+use crate::kernel::vector::Vector;
+use crate::stack::Stack;
+use crate::{Float, Result};
+
+/// A network prepared for steps.
+#[derive(Debug, Clone)]
+pub struct Plan<T> {
+    pub(super) stack: Stack,
+    /// See [`super::pack`].
+    packed: Buffer<T>,
+}
+
+/// A step at the level that it was made for.
+pub type StepFn<T> = fn(Step<'_, T>);
+
+/// What a step works on.
+pub struct Step<'a, T> {
+    pub(super) plan: &'a Plan<T>,
+    pub(super) state: &'a mut [T],
+    /// Whether the second `h` of each layer is the one to read.
+    pub(super) odd: bool,
+    pub(super) features: &'a [T],
+    pub(super) outputs: &'a mut [T],
+}
+
+/// Prepares a network, and picks the function that takes its steps.
+pub(crate) fn prepare<T: Float>(stack: Stack, flat: &[T], level: Level) -> Result<(Plan<T>, StepFn<T>)> {
+    let (lanes, step) = level.run(Choose(std::marker::PhantomData));
+    let packed = pack(&stack, flat, lanes)?;
+    Ok((Plan { stack, packed }, step))
+}
+
+/// Picks lanes and function of the level that it runs at.
+struct Choose<T>(std::marker::PhantomData<T>);
+
+impl<T: Float> Kernel for Choose<T> {
+    type Element = T;
+    type Output = (usize, StepFn<T>);
+
+    #[inline(always)]
+    fn run<S: Isa>(self) -> Self::Output {
+        (T::Vector::<S>::LANES, enter::<T, S>)
+    }
+}
+
+/// Runs a step at the level `S`, which [`Choose`] ran at.
+fn enter<T: Float, S: Isa>(step: Step<'_, T>) {
+    with_cell!(step.plan.stack.architecture.cell, |cell| S::call(Cells { cell, step }));
+}
+
+/// A step of layers of one cell.
+struct Cells<'a, T, C> {
+    cell: C,
+    step: Step<'a, T>,
+}
+
+impl<T: Float, C: Recurrence> Kernel for Cells<'_, T, C> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(self) {
+        let Self { cell, step: Step { plan, state, odd, features, outputs } } = self;
+        let stack = &plan.stack;
+        let (h, p) = (stack.hidden, stack.stride::<T>());
+        let len = rows(stack) * p;
+        let mut weights: &[T] = &plan.packed;
+        for layer in 0..stack.architecture.num_layers {
+            let (below, rest) = state.split_at_mut(layer * len);
+            let (inputs, present) = if layer == 0 {
+                (features, &mut *rest)
+            } else {
+                (&below[(layer - 1) * len + usize::from(!odd) * p..][..h], &mut *rest)
+            };
+            let (first, present) = present.split_at_mut(p);
+            let (second, memory) = present.split_at_mut(p);
+            let (past, now) = if odd { (&*second, first) } else { (&*first, second) };
+            let mut n = 0;
+            while n < h {
+                if C::GATES == 1 && block(C::GATES, T::Vector::<S>::LANES, n, h) > T::Vector::<S>::LANES {
+                    units::<T, S, C, 2>(cell, &mut weights, (inputs, past, h), (now, memory), n);
+                    n += 2 * T::Vector::<S>::LANES;
+                } else {
+                    units::<T, S, C, 1>(cell, &mut weights, (inputs, past, h), (now, memory), n);
+                    n += T::Vector::<S>::LANES;
+                }
+            }
+        }
+        let top = &state[(stack.architecture.num_layers - 1) * len + usize::from(!odd) * p..][..p];
+        let (weight, bias) = weights.split_at(stack.output * p);
+        for n in 0..outputs.len() {
+            outputs[n] = dot::<T, S, Dyn>(bias[n], top, &weight[n * p..], Dyn(h));
+        }
+    }
+}
+
+/// The gates' sums for a block of `U` registers of units.
+type Sums<T, S, const U: usize> = [Block<T, S, U>; MOST_GATES];
+
+/// A block of `U` registers of units, from `n` on; takes its weights off the front of `weights`.
+#[inline(always)]
+fn units<T: Float, S: Isa, C: Recurrence, const U: usize>(
+    cell: C,
+    weights: &mut &[T],
+    (inputs, past, h): (&[T], &[T], usize),
+    (now, memory): (&mut [T], &mut [T]),
+    n: usize,
+) {
+    let width = U * T::Vector::<S>::LANES;
+    let none = T::Vector::<S>::splat(T::ZERO);
+    let bias = next_row(weights, C::GATES * width);
+    let split = if C::SPLIT { load::<T, S, U>(next_row(weights, width), 0) } else { [none; U] };
+    let mask = load::<T, S, U>(next_row(weights, width), 0);
+    let mut sums = [[none; U]; MOST_GATES];
+    unroll!(|g| in C::GATES => sums[g] = load::<T, S, U>(bias, g * width));
+    let rows = next_row(weights, inputs.len() * C::GATES * width);
+    // As many gates at once as there are registers for 4 chains of each.
+    if const { S::REGISTERS >= 32 } {
+        project::<T, S, C, U, 0, 4>(&mut sums, rows, inputs);
+    } else {
+        project::<T, S, C, U, 0, 2>(&mut sums, rows, inputs);
+        project::<T, S, C, U, 2, 2>(&mut sums, rows, inputs);
+    }
+    let input = sums[C::GATES - 1];
+    if C::SPLIT {
+        sums[C::GATES - 1] = split;
+    }
+    recur::<T, S, C, U>(&mut sums, next_row(weights, h * C::GATES * width), &past[..h]);
+    unroll!(|u| in U => {
+        let at = n + u * T::Vector::<S>::LANES;
+        let mut gates = [none; MOST_GATES];
+        unroll!(|g| in C::GATES => gates[g] = sums[g][u]);
+        let step = cell.forward::<T, T::Vector<S>>(Inputs {
+            sums: gates,
+            input: input[u],
+            past: if const { C::SKIPS } { T::Vector::<S>::load(past, at) } else { none },
+            memory: if const { C::MEMORY } { T::Vector::<S>::load(memory, at) } else { none },
+            mask: mask[u],
+        });
+        step.hidden.store(now, at);
+        if const { C::MEMORY } {
+            step.memory.store(memory, at);
+        }
+    });
+}
+
+/// `sums += x · W_ih`, for the gates from `FIRST` on, at most `COUNT`; 4 chains each.
+#[inline(always)]
+fn project<T: Float, S: Isa, C: Recurrence, const U: usize, const FIRST: usize, const COUNT: usize>(
+    sums: &mut Sums<T, S, U>,
+    mut rows: &[T],
+    x: &[T],
+) {
+    if const { FIRST >= C::GATES } {
+        return;
+    }
+    let width = U * T::Vector::<S>::LANES;
+    let mut chains = [[zero::<T, S, U>(); 4]; MOST_GATES];
+    unroll!(|g| in COUNT => if FIRST + g < C::GATES {
+        chains[g][0] = sums[FIRST + g];
+    });
+    let mut k = 0;
+    while k + 4 <= x.len() {
+        unroll!(|c| in 4 => {
+            let row = next_row(&mut rows, C::GATES * width);
+            unroll!(|g| in COUNT => if FIRST + g < C::GATES {
+                fma::<T, S, U>(&mut chains[g][c], x[k + c], load::<T, S, U>(row, (FIRST + g) * width));
+            });
+        });
+        k += 4;
+    }
+    unroll!(|c| in 3 => if k + c < x.len() {
+        let row = next_row(&mut rows, C::GATES * width);
+        unroll!(|g| in COUNT => if FIRST + g < C::GATES {
+            fma::<T, S, U>(&mut chains[g][c], x[k + c], load::<T, S, U>(row, (FIRST + g) * width));
+        });
+    });
+    unroll!(|g| in COUNT => if FIRST + g < C::GATES {
+        sums[FIRST + g] = join::<T, S, U>(chains[g]);
+    });
+}
+
+/// `sums += h_{t−1} · W_hh`, for all gates, with the cell's number of chains.
+#[inline(always)]
+fn recur<T: Float, S: Isa, C: Recurrence, const U: usize>(
+    sums: &mut Sums<T, S, U>,
+    mut rows: &[T],
+    past: &[T],
+) {
+    let width = U * T::Vector::<S>::LANES;
+    let mut chains = [[zero::<T, S, U>(); 4]; MOST_GATES];
+    unroll!(|g| in C::GATES => chains[g][0] = sums[g]);
+    let mut k = 0;
+    while k + 4 <= past.len() {
+        unroll!(|c| in 4 => {
+            let row = next_row(&mut rows, C::GATES * width);
+            unroll!(|g| in C::GATES => {
+                fma::<T, S, U>(&mut chains[g][c % C::CHAINS], past[k + c], load::<T, S, U>(row, g * width));
+            });
+        });
+        k += 4;
+    }
+    unroll!(|c| in 3 => if k + c < past.len() {
+        let row = next_row(&mut rows, C::GATES * width);
+        unroll!(|g| in C::GATES => {
+            fma::<T, S, U>(&mut chains[g][c % C::CHAINS], past[k + c], load::<T, S, U>(row, g * width));
+        });
+    });
+    unroll!(|g| in C::GATES => {
+        let [first, second, ..] = chains[g];
+        sums[g] = if const { C::CHAINS == 4 } {
+            join::<T, S, U>(chains[g])
+        } else {
+            add::<T, S, U>(first, second)
+        };
+    });
+}
