@@ -156,4 +156,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        say("bench/compare: interrupted; rows of the grid that were played are recorded")
+        sys.exit(130)

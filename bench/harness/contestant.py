@@ -49,6 +49,8 @@ class Contestant:
             stdout=subprocess.PIPE,
             env=os.environ | environment(self.name, self.threads),
             encoding="utf-8",
+            # Ctrl-C is for the driver, which then closes them.
+            start_new_session=True,
         )
 
     @property

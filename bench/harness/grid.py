@@ -14,11 +14,13 @@ from check import Unequal, check
 from match import PAUSE
 
 # At least so many epochs and updates are compared.
-CHECK_EPOCHS, CHECK_UPDATES = 3, 8
+CHECK_EPOCHS, CHECK_UPDATES = 3, 4
 # Batches on which contestants find their quickest way.
 TUNED = 5
 # A round of all contestants that takes so many seconds is repeated less often: 3 times.
 LONG_ROUND, LONG_ROUNDS = 2.5, 3
+# A rival that takes so many times as long as the quickest one is played once, in the first round, and no more.
+HOPELESS = 4
 # The side of the matrices whose product tells what the machine can do.
 PRODUCT = 2048
 
@@ -39,7 +41,7 @@ class Entry:
 
     def ratio_to(self, other):
         """The median over the rounds of this one's time over the other's."""
-        return statistics.median(a / b for a, b in zip(self.times, other.times, strict=True))
+        return statistics.median(a / b for a, b in zip(self.times, other.times, strict=False))
 
 
 @dataclass
@@ -89,16 +91,29 @@ def play(row, contestants, options):
 
 
 def times(row, pairs, options):
-    """Fills in the times: A B C A B C and so on; the first round warms up and tells how long a round is."""
+    """Fills in the times: A B C A B C and so on; a round before them warms up and tells who needs no more."""
     start = time.perf_counter()
+    first = turn(row, pairs, options)
+    rounds = options.rounds
+    if time.perf_counter() - start > LONG_ROUND:
+        rounds = min(rounds, LONG_ROUNDS)
+    quickest = min((t for t, (_, entry) in zip(first, pairs, strict=True) if entry.name != "bptt"), default=0.0)
+    hopeful = [
+        pair for t, pair in zip(first, pairs, strict=True) if pair[1].name == "bptt" or t <= HOPELESS * quickest
+    ]
+    for number in range(rounds):
+        playing = pairs if number == 0 else hopeful
+        for (_, entry), found in zip(playing, turn(row, playing, options), strict=True):
+            entry.times.append(found)
+
+
+def turn(row, pairs, options):
+    """A turn of each."""
+    found = []
     for one, _ in pairs:
-        one.time(row.batches, options.min_ms)
+        found.append(one.time(row.batches, options.min_ms))
         time.sleep(PAUSE)
-    is_long = time.perf_counter() - start > LONG_ROUND
-    for _ in range(min(options.rounds, LONG_ROUNDS) if is_long else options.rounds):
-        for one, entry in pairs:
-            entry.times.append(one.time(row.batches, options.min_ms))
-            time.sleep(PAUSE)
+    return found
 
 
 def peaks(contestants):

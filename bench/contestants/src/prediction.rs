@@ -1,6 +1,6 @@
 //! bptt's predictions: of whole batches, and of one timestep at a time.
 
-use bptt::{DynRnn, Float, Predictor};
+use bptt::{DynRnn, Float, Predictor, Stepper};
 use serde_json::json;
 
 use crate::bptt_faces::level;
@@ -50,12 +50,12 @@ impl<T: Float> Prediction<T> {
 
     /// Each timestep of each sequence in one call.
     fn stepwise(&mut self, sequences: usize) -> Outcome<()> {
-        let mut predictor = Predictor::with_level(&self.model, self.level)?;
+        let stepper = Stepper::with_level(&self.model, self.level)?;
         for bounds in self.task.offsets[..=sequences].windows(2) {
-            let mut state = None;
+            let mut state = stepper.state()?;
             for row in bounds[0]..bounds[1] {
                 let (features, output) = rows_of(&self.task, &mut self.outputs, row, 1);
-                state = Some(predictor.predict_from(state.as_ref(), features, &[0, 1], output)?);
+                stepper.step(&mut state, features, output)?;
             }
         }
         Ok(())
