@@ -37,7 +37,7 @@ struct Scaling {
 
 /// What the metadata says about the model.
 #[derive(Clone, Copy)]
-pub(super) struct Architecture {
+pub(crate) struct Architecture {
     pub network: crate::Architecture,
     pub double: bool,
     pub input_size: usize,
@@ -97,7 +97,7 @@ fn json(value: &impl Serialize) -> String {
 }
 
 /// Refuses files of other programs and of newer releases.
-pub(super) fn check_format(entries: &Entries<'_>) -> Result<(), FileError> {
+pub(crate) fn check_format(entries: &Entries<'_>) -> Result<(), FileError> {
     match entries.get("format") {
         Some(&FORMAT) => {}
         other => return Err(FileError::Foreign { format: other.map(|format| shown(format)) }),

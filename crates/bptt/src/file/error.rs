@@ -56,6 +56,13 @@ pub enum FileError {
         /// The tensor's name.
         name: String,
     },
+    /// A state dict is not that of one recurrent module and one linear one.
+    Modules {
+        /// What was expected, in words.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
     /// A tensor's shape is not the one that follows from the sizes in the metadata.
     Shape {
         /// The tensor's name.
@@ -136,6 +143,7 @@ impl fmt::Display for FileError {
             }
             Self::MissingTensor { name } => write!(f, "the tensor `{name}` is missing"),
             Self::UnknownTensor { name } => write!(f, "the tensor `{name}` does not belong to the model"),
+            Self::Modules { expected, found } => write!(f, "expected {expected}, found {found}"),
             Self::Shape { name, expected, found } => {
                 write!(f, "tensor `{name}`: expected shape {expected:?}, found {found:?}")
             }
@@ -170,7 +178,7 @@ impl From<Error> for FileError {
 }
 
 /// Text from a file, fit for a message: no control characters, and not endless.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     if text.chars().nth(LONGEST).is_some() {

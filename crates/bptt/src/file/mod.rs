@@ -42,13 +42,15 @@ pub(crate) mod entries;
 mod error;
 mod metadata;
 mod read;
+mod state_dict;
 pub(crate) mod tensor;
 mod write;
 
 pub use error::FileError;
+pub(crate) use error::shown;
 pub use metadata::{Metadata, Task};
 
-use crate::{Architecture, DynRnn, Float};
+use crate::{Activation, Architecture, DynRnn, Float};
 
 /// The version of the format that this release writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 2;
@@ -108,6 +110,19 @@ impl AnyModel {
     /// How many parameters there are.
     pub fn parameter_count(&self) -> usize {
         either!(self, model => model.params().count())
+    }
+
+    /// Sets the dropout of a model with several layers: it has none else.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) outside of 0 to 1, or with a single layer.
+    pub fn set_dropout(&mut self, dropout: f64) -> crate::Result<()> {
+        either!(self, model => {
+            let architecture = model.architecture.dropout(dropout);
+            architecture.check()?;
+            model.architecture = architecture;
+            Ok(())
+        })
     }
 
     /// The same model in `f32`, each parameter rounded to the nearest number; one too large becomes infinite.
@@ -185,4 +200,18 @@ impl ModelFile {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FileError> {
         read::read(bytes)
     }
+}
+
+/// A model from the state dict of a PyTorch module that `safetensors.torch.save_file` has written: one `nn.RNN`, `nn.GRU` or
+/// `nn.LSTM` and one `nn.Linear`, by whatever names a module has them (`rnn.weight_ih_l0`, `head.bias`), or none.
+///
+/// Cell, layers, directions, sizes and element type are read off names and shapes; `activation` is that of an `nn.RNN`, which
+/// they do not tell. Modules without biases get biases of 0. Whatever the bytes are, it does not panic; there is no checksum,
+/// so that damage to a weight is not noticed.
+///
+/// # Errors
+/// A [`FileError`] that names a tensor that is missing, does not belong to such a module, or has another shape or type than
+/// the others ask for.
+pub fn from_state_dict(bytes: &[u8], activation: Activation) -> Result<AnyModel, FileError> {
+    state_dict::read(bytes, activation)
 }

@@ -33,7 +33,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ModelFile, FileError> {
 /// The crate parses the header and checks that the tensors lie one after the other and fill their shapes.
 /// The file's length is compared here, with checked arithmetic: `SafeTensors::deserialize` adds offsets from
 /// the file and panics, or accepts a file with too little data, where the sum overflows.
-fn open(bytes: &[u8]) -> Result<(Header, &[u8]), FileError> {
+pub(super) fn open(bytes: &[u8]) -> Result<(Header, &[u8]), FileError> {
     let refuse = |reason: String| Err(FileError::NotSafetensors { reason });
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return refuse(format!("expected at least 8 bytes, found {}", bytes.len()));

@@ -14,10 +14,20 @@
 //! `double` between two casts, as it is in bptt. The metadata of the [model file](crate::file) goes into `metadata_props`
 //! under the same keys.
 
+mod array;
+mod axes;
 mod error;
 mod export;
+mod fields;
 mod graph;
+mod import;
+mod network;
+pub mod node;
+mod operators;
 mod proto;
+mod read;
+mod reader;
+mod recurrent;
 mod wire;
 
 pub use error::OnnxError;
@@ -30,4 +40,12 @@ use crate::file::ModelFile;
 /// What [`ModelFile::to_bytes`] refuses, and [`OnnxError::Graph`] for models too large for the format.
 pub fn export(file: &ModelFile) -> Result<Vec<u8>, OnnxError> {
     export::export(file)
+}
+
+/// Reads an ONNX file. Whatever the bytes are, it does not panic.
+///
+/// # Errors
+/// An [`OnnxError`] that says what was expected and what was found, of which node or tensor.
+pub fn import(bytes: &[u8]) -> Result<ModelFile, OnnxError> {
+    import::import(bytes)
 }

@@ -11,6 +11,7 @@ pub(super) mod model {
 
 /// Of `OperatorSetIdProto`.
 pub(super) mod opset {
+    pub const DOMAIN: u32 = 1;
     pub const VERSION: u32 = 2;
 }
 
@@ -34,12 +35,16 @@ pub(super) mod node {
     pub const NAME: u32 = 3;
     pub const OP_TYPE: u32 = 4;
     pub const ATTRIBUTE: u32 = 5;
+    pub const DOMAIN: u32 = 7;
 }
 
 pub(super) mod attribute {
     pub const NAME: u32 = 1;
+    pub const F: u32 = 2;
     pub const I: u32 = 3;
     pub const S: u32 = 4;
+    pub const T: u32 = 5;
+    pub const FLOATS: u32 = 7;
     pub const INTS: u32 = 8;
     pub const STRINGS: u32 = 9;
     pub const TYPE: u32 = 20;
@@ -53,13 +58,19 @@ pub(super) mod attribute {
 pub(super) mod tensor {
     pub const DIMS: u32 = 1;
     pub const DATA_TYPE: u32 = 2;
+    pub const FLOAT_DATA: u32 = 4;
+    pub const INT32_DATA: u32 = 5;
+    pub const INT64_DATA: u32 = 7;
     pub const NAME: u32 = 8;
     pub const RAW_DATA: u32 = 9;
+    pub const DOUBLE_DATA: u32 = 10;
+    pub const DATA_LOCATION: u32 = 14;
 }
 
 /// Of `TensorProto.DataType`.
 pub(super) mod data_type {
     pub const FLOAT: i64 = 1;
+    pub const INT32: i64 = 6;
     pub const INT64: i64 = 7;
     pub const DOUBLE: i64 = 11;
 }
