@@ -33,6 +33,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Write a model for another program
     Export(ExportArgs),
+    /// Make a model file of another program's model
+    Import(ImportArgs),
     /// Train many settings and seeds on all cores, and rank them
     Sweep(SweepArgs),
     /// Write out a bundled data set
@@ -355,6 +357,45 @@ pub struct ExportArgs {
     pub dtype: Option<Dtype>,
 }
 
+/// Arguments of `bptt import`. What a file of bptt's own says about columns and scaling is kept; other programs' files say
+/// little, and the flags say the rest.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// What the file is
+    #[arg(value_name = "FORMAT")]
+    pub format: ImportFormat,
+    /// A state dict written by safetensors.torch.save_file, or an ONNX file
+    pub file: PathBuf,
+    /// Where the model goes [default: model.safetensors]
+    #[arg(long, short, value_name = "MODEL")]
+    pub out: Option<PathBuf>,
+    /// Take columns, scaling, task, activation and dropout from this model file
+    #[arg(long, value_name = "MODEL")]
+    pub like: Option<PathBuf>,
+    /// Hidden activation of an nn.RNN, which a state dict does not tell [default: tanh]
+    #[arg(long, value_name = "NAME")]
+    pub activation: Option<Activation>,
+    /// What the outputs are; those of a binary task and of a classification are logits [default: the file's, else
+    /// regression]
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<Task>,
+    /// Names of the input columns, comma-separated [default: the file's, else x1, x2, …]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub inputs: Option<Vec<String>>,
+    /// Names of the label columns [default: the file's, else y, or y1, y2, …]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub labels: Option<Vec<String>>,
+    /// Names of the classes [default: the file's, else 0, 1, …]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub classes: Option<Vec<String>>,
+    /// Column that says which sequence a row belongs to [default: the file's, else name]
+    #[arg(long, value_name = "COLUMN")]
+    pub sequence: Option<String>,
+    /// Column that orders the rows of a sequence [default: the file's, else the rows' order]
+    #[arg(long, value_name = "COLUMN")]
+    pub time: Option<String>,
+}
+
 /// Arguments of `bptt bench`. Sizes and settings are optional so that a preset can fill in its own.
 #[derive(Debug, Default, Args)]
 pub struct BenchArgs {
@@ -436,6 +477,15 @@ choice! {
         Relu,
         /// Logistic function
         Sigmoid,
+    }
+}
+choice! {
+    /// What a model is imported from.
+    ImportFormat {
+        /// A state dict of nn.RNN, nn.GRU or nn.LSTM and nn.Linear
+        Pytorch,
+        /// A graph of recurrent operators and a linear readout
+        Onnx,
     }
 }
 choice! {

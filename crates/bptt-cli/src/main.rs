@@ -48,6 +48,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Export(args) => commands::export::run(&args),
+        Command::Import(args) => commands::import::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args),
         Command::Example(args) => commands::example::run(&args),
         Command::Bench(args) => commands::bench::run(*args),

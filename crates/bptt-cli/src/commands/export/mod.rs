@@ -2,6 +2,7 @@
 
 mod onnx;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use bptt::file::{AnyModel, ModelFile};
@@ -25,7 +26,8 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     let output = Output::check(&out, &[&args.model])?;
     let bytes =
         bytes(args, &file).map_err(|error| Failure::input(format!("{}: {error}", args.model.display())))?;
-    output.write(|writer| writer.write_all(&bytes))
+    output.write(|writer| writer.write_all(&bytes))?;
+    Ok(writeln!(io::stdout(), "saved {}", out.display())?)
 }
 
 /// The contents of the file, or why this model cannot be written so.
