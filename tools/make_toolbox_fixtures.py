@@ -347,6 +347,9 @@ def cases():
             if classes:
                 yield {**kind, "class_weights": classes}
                 yield {**kind, "class_weights": classes, "sample_weights": "yes", "targets": "masked", "cell": "lstm"}
+    whole = {**base, "loss": "cross-entropy", "targets": "last", "sizes": (2, 3, 3), "layers": 2, "bidirectional": True}
+    yield whole
+    yield {**whole, "cell": "lstm", "bidirectional": False, "class_weights": [0.5, 2.0, 1.0], "optimizer": "adam"}
     small = {**base, "sizes": (2, 3, 1)}
     for optimizer in (
         "sgd momentum=0.9",

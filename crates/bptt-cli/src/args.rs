@@ -125,7 +125,7 @@ pub struct TrainFlags {
     /// Passes over the training part, at most [default: 200]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
     pub epochs: Option<usize>,
-    /// Sequences per update [default: 8]
+    /// Sequences per update [default: 16]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Training")]
     pub batch_size: Option<usize>,
     /// Step size of the optimizer [default: 0.01; 0.001 for rmsprop]

@@ -11,7 +11,7 @@ use crate::html::{
 };
 use crate::plan::{Outcome, Plan};
 use crate::report::{Measured, count, model_line};
-use crate::scores::{Scores, pick};
+use crate::scores::{Scores, number, pick};
 
 /// Sequences that are drawn.
 const DRAWN: usize = 6;
@@ -21,7 +21,12 @@ const CLASSES: usize = 4;
 /// The page. `settings` is what the model file says about the training.
 pub fn report(plan: &Plan, outcome: &Outcome, settings: &Value) -> Report {
     let table = &plan.source.table;
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = |value: &Value| match (value.as_str(), value.as_f64()) {
+        (Some(text), _) => text.to_owned(),
+        // Settings are short; what was measured has more digits than anyone reads.
+        (None, Some(measured)) if value.to_string().len() > 8 => number(measured),
+        _ => value.to_string(),
+    };
     Report {
         title: format!("{} from {}", table.columns.labels.join(", "), plan.source.name),
         command: command(),
@@ -176,6 +181,31 @@ fn chosen(task: Task, part: &Part, truth: &[f64]) -> Vec<usize> {
     sequences
 }
 
+/// The sequences of a classification that are worth drawing, as pairs of truth and prediction at their last labelled rows:
+/// two that were taken for others, then one of each class.
+fn chosen_classes(ends: &[Option<(usize, usize)>]) -> Vec<usize> {
+    let labelled = || ends.iter().enumerate().filter_map(|(sequence, end)| Some((sequence, (*end)?)));
+    let mistaken = labelled().filter(|(_, (truth, found))| truth != found);
+    let mut sequences: Vec<usize> = mistaken.map(|(sequence, _)| sequence).take(DRAWN / 3).collect();
+    let mut seen = Vec::new();
+    let mut rest = Vec::new();
+    for (sequence, (truth, _)) in labelled() {
+        if sequences.contains(&sequence) {
+            continue;
+        }
+        if seen.contains(&truth) {
+            rest.push(sequence);
+        } else {
+            seen.push(truth);
+            sequences.push(sequence);
+        }
+    }
+    sequences.extend(rest);
+    sequences.truncate(DRAWN);
+    sequences.sort_unstable();
+    sequences
+}
+
 fn charts(plan: &Plan, part: &Part, truth: &[f64], predictions: &[f64]) -> Vec<SequenceChart> {
     let chart = |sequence: usize| {
         let rows = part.offsets[sequence]..part.offsets[sequence + 1];
@@ -208,5 +238,25 @@ fn class_charts(plan: &Plan, part: &Part, truth: &[f64], probabilities: &[f64]) 
         let truth = last.map(|label| plan.classes[*label as usize].clone());
         ClassChart { name, times, truth, probabilities: classes }
     };
-    chosen(plan.task, part, truth).into_iter().map(chart).collect()
+    let end = |sequence: usize| {
+        let row =
+            (part.offsets[sequence]..part.offsets[sequence + 1]).rev().find(|&row| !truth[row].is_nan())?;
+        Some((truth[row] as usize, largest(&probabilities[row * count..(row + 1) * count])))
+    };
+    let ends: Vec<_> = (0..part.sequences()).map(end).collect();
+    chosen_classes(&ends).into_iter().map(chart).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_and_every_class_are_drawn() {
+        let ends = [Some((0, 0)), Some((0, 0)), None, Some((0, 2)), Some((1, 1)), Some((2, 2)), Some((2, 1))];
+        assert_eq!(chosen_classes(&ends), [0, 1, 3, 4, 5, 6]);
+        let many: Vec<_> = (0..40).map(|sequence| Some((sequence / 10, sequence / 10))).collect();
+        assert_eq!(chosen_classes(&many), [0, 1, 2, 10, 20, 30]);
+        assert!(chosen_classes(&[None, None]).is_empty());
+    }
 }

@@ -98,9 +98,17 @@ impl Parts {
             for (part_name, part) in [("validation", &self.validation), ("test", &self.test)] {
                 let unseen = labels(part).into_iter().find(|(_, label)| !seen.contains(label));
                 if let Some((at, label)) = unseen {
+                    let numbers =
+                        |classes: &Vec<String>| classes.iter().all(|class| class.parse::<f64>().is_ok());
+                    let hint = match &table.classes {
+                        Some(classes) if numbers(classes) => {
+                            ", --task regression takes the labels as numbers"
+                        }
+                        _ => "",
+                    };
                     return Err(Failure::input(format!(
                         "{}, line {}, column `{title}`: expected a class that the training part has too, found `{}`, \
-                         which is only in the {part_name} part; another --seed or --train-ratio splits otherwise",
+                         which is only in the {part_name} part; another --seed or --train-ratio splits otherwise{hint}",
                         source.name,
                         part.line(table, at / columns),
                         name(label)

@@ -76,7 +76,7 @@ impl Plan {
     }
 
     /// The same on data that have been read.
-    pub fn on(settings: Settings, source: Arc<Source>, task: Task) -> Result<Self, Failure> {
+    pub fn on(mut settings: Settings, source: Arc<Source>, task: Task) -> Result<Self, Failure> {
         let table = &source.table;
         let classes = table.classes.clone().unwrap_or_default();
         let naive = naive_column(&settings, &table.columns.inputs)?;
@@ -84,6 +84,7 @@ impl Plan {
         let loss = task::loss(&settings, task)?;
         let class_weights = task::class_weights(&settings, loss, &classes, &train)?;
         let scaling = scaling(&settings, &source, task, &train)?;
+        settings.learning = settings.learning.with_updates(train.sequences().div_ceil(settings.batch_size));
         Ok(Self {
             settings,
             source,
@@ -330,6 +331,9 @@ fn setting(error: Error) -> Failure {
     match error {
         Error::Setting { name, expected, found } => {
             Failure::input(format!("--{}: expected {expected}, found {found}", name.replace('_', "-")))
+        }
+        Error::ZeroSize { what } => {
+            Failure::input(format!("--{}: expected at least 1, found 0", what.replace('_', "-")))
         }
         error => Failure::input(error),
     }

@@ -79,7 +79,7 @@ impl Settings {
             hidden_size: flags.hidden_size.unwrap_or(32),
             dtype: flags.dtype.unwrap_or(Dtype::F32),
             epochs,
-            batch_size: flags.batch_size.unwrap_or(8),
+            batch_size: flags.batch_size.unwrap_or(16),
             loss: flags.loss,
             huber_delta: flags.huber_delta,
             class_weights: flags.class_weights.as_deref().map(class_weights).transpose()?,
@@ -110,6 +110,7 @@ impl Settings {
             report: flags.report,
         };
         settings.check()?;
+        settings.check_stopping(flags.patience, flags.min_delta)?;
         settings.check_names()?;
         Ok(settings)
     }
@@ -146,6 +147,23 @@ impl Settings {
             _ => {}
         }
         check_threshold(self.threshold)
+    }
+
+    /// What stops a training early needs a validation part, drawn or named.
+    fn check_stopping(&self, patience: Option<usize>, min_delta: Option<f64>) -> Result<(), Failure> {
+        if self.validation_ratio > 0.0 || self.columns.split.is_some() {
+            return Ok(());
+        }
+        let given = [
+            ("patience", patience.filter(|patience| *patience > 0).map(|patience| patience.to_string())),
+            ("min-delta", min_delta.filter(|delta| *delta > 0.0).map(|delta| delta.to_string())),
+        ];
+        match given.into_iter().find_map(|(name, found)| Some((name, found?))) {
+            Some((name, found)) => Err(Failure::input(format!(
+                "--{name}: expected a validation part to go by, found --validation-ratio 0 and {found}"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Empty names come from a stray comma or from an empty text in a configuration file.

@@ -11,6 +11,8 @@ use crate::table::{LabelUse, Table};
 
 /// Whole numbers are taken as classes only where there are no more of them than this.
 const MOST_NUMBERED: usize = 20;
+/// … and where each of them is the label of as many rows.
+const LEAST_ROWS: usize = 5;
 
 /// Reads the data, and decides on the task where the user did not.
 pub fn load(settings: &Settings) -> Result<(Source, Task), Failure> {
@@ -37,7 +39,8 @@ pub fn load(settings: &Settings) -> Result<(Source, Task), Failure> {
     Ok((source, task))
 }
 
-/// Names are classes, 0 and 1 a yes or no; so are a few whole numbers without gaps that begin with 0 or 1.
+/// Names are classes, 0 and 1 a yes or no. Whole numbers are classes where there are two of them, or a few without gaps
+/// that begin with 0 or 1, and each is there often enough to be learned: counts of something have rare large ones.
 fn guess(table: &Table) -> Task {
     if table.classes.is_some() {
         return Task::Classification;
@@ -46,19 +49,22 @@ fn guess(table: &Table) -> Task {
     if labelled().all(|label| *label == 0.0 || *label == 1.0) {
         return Task::Binary;
     }
-    let mut values: Vec<f64> = Vec::new();
+    let mut values: Vec<(f64, usize)> = Vec::new();
     for label in labelled() {
         if label.fract() != 0.0 || values.len() > MOST_NUMBERED {
             return Task::Regression;
         }
-        if !values.contains(label) {
-            values.push(*label);
+        match values.iter_mut().find(|(value, _)| value == label) {
+            Some((_, rows)) => *rows += 1,
+            None => values.push((*label, 1)),
         }
     }
-    values.sort_by(f64::total_cmp);
-    let gapless = values.windows(2).all(|pair| pair[1] - pair[0] == 1.0);
-    let few = values.len() <= MOST_NUMBERED && values.len() >= 3;
-    if table.columns.labels.len() == 1 && few && gapless && (values[0] == 0.0 || values[0] == 1.0) {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let gapless = values.windows(2).all(|pair| pair[1].0 - pair[0].0 == 1.0);
+    let numbered =
+        gapless && (3..=MOST_NUMBERED).contains(&values.len()) && values[0].0 >= 0.0 && values[0].0 <= 1.0;
+    let often = values.iter().all(|(_, rows)| *rows >= LEAST_ROWS);
+    if table.columns.labels.len() == 1 && often && (numbered || values.len() == 2) {
         Task::Classification
     } else {
         Task::Regression

@@ -42,7 +42,11 @@ fn the_saved_model_predicts_what_the_training_measured() {
     let folder = Folder::new();
     folder.file("data.csv", echo_csv());
     for dtype in ["f32", "f64"] {
-        let trained = json(&folder.ok(&format!("train data.csv --train-ratio 1 --dtype {dtype} --json")).out);
+        let trained = json(
+            &folder
+                .ok(&format!("train data.csv --train-ratio 1 --validation-ratio 0 --dtype {dtype} --json"))
+                .out,
+        );
         let evaluated = json(&folder.ok("evaluate model.safetensors data.csv --json").out);
         let rmse =
             |report: &Value, part: &str| report["metrics"][part]["labels"]["y1"]["rmse"].as_f64().unwrap();

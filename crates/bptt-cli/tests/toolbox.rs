@@ -70,6 +70,33 @@ fn classes_are_names_or_numbers() {
     assert_eq!(forced["metrics"]["test"]["labels"]["y"]["count"], 12);
 }
 
+/// The task that the tool takes these labels for, one of them in each row in turn.
+fn task(labels: &[&str]) -> String {
+    let folder = Folder::new();
+    let mut csv = String::from("name,t,x1,y\n");
+    for row in 0..60 {
+        csv += &format!("s{},{},{},{}\n", row / 6, row % 6, row * 7 % 11, labels[row % labels.len()]);
+    }
+    folder.file("data.csv", csv);
+    let run = folder.ok("train data.csv --epochs 1 --train-ratio 1 --validation-ratio 0 --json");
+    json(&run.out)["task"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_labels_say_what_the_task_is() {
+    assert_eq!(task(&["0", "1", "1"]), "binary");
+    assert_eq!(task(&["-1", "1"]), "classification");
+    assert_eq!(task(&["1", "2", "3", ""]), "classification");
+    assert_eq!(task(&["yes", "no"]), "classification");
+    assert_eq!(task(&["0.5", "1", "2"]), "regression");
+    assert_eq!(task(&["0", "2", "7"]), "regression");
+    // Counts: the large ones are rare.
+    let counts: Vec<String> = (0..60_i32).map(|row| ((row % 20) / 2 - 6).max(0).to_string()).collect();
+    let mut counts: Vec<&str> = counts.iter().map(String::as_str).collect();
+    counts[59] = "4";
+    assert_eq!(task(&counts), "regression");
+}
+
 #[test]
 fn every_cell_loss_optimizer_and_schedule_has_its_flags() {
     let folder = Folder::new();
@@ -119,6 +146,11 @@ fn settings_that_cannot_be_are_refused_with_a_reason() {
         ("data.csv --optimizer sgd --nesterov", &["--nesterov"]),
         ("data.csv --optimizer sgd --momentum -1", &["--momentum", "-1"]),
         ("data.csv --gamma 0.5", &["--gamma", "--schedule step"]),
+        ("data.csv --schedule cosine --t-max 0", &["--t-max", "at least 1"]),
+        ("data.csv --schedule step --step-size 0", &["--step-size", "at least 1"]),
+        ("data.csv --patience 3 --validation-ratio 0", &["--patience", "validation part"]),
+        ("data.csv --min-delta 0.1 --validation-ratio 0", &["--min-delta", "validation part"]),
+        ("data.csv --split name", &["`name`", "split", "sequence"]),
         ("data.csv --loss bce", &["--loss", "regression", "mse"]),
         ("data.csv --class-weights balanced", &["--class-weights", "bce", "mse"]),
         ("rise.csv --class-weights 1,2,3", &["--class-weights", "2 numbers", "3"]),
@@ -168,8 +200,7 @@ fn history_and_report_are_written() {
 fn a_diverging_training_leaves_its_history() {
     let folder = Folder::new();
     folder.file("data.csv", echo_csv());
-    let flags =
-        "--activation relu --optimizer sgd --learning-rate 3 --epochs 1000 --history h.csv --normalize none";
+    let flags = "--activation relu --optimizer sgd --learning-rate 3 --epochs 1000 --patience 0 --history h.csv --normalize none";
     let run = folder.run(&format!("train data.csv {flags}"));
     assert_eq!(run.code, 1, "{run:?}");
     assert!(folder.read("h.csv").lines().count() > 1 && !folder.path("model.safetensors").exists());

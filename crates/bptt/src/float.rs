@@ -49,6 +49,12 @@ pub trait Float:
     const ZERO: Self;
     /// 1.
     const ONE: Self;
+    /// The smallest number that is not denormal.
+    #[doc(hidden)]
+    const LEAST: Self;
+    /// Below this, products with numbers of usual size are denormal.
+    #[doc(hidden)]
+    const NEGLIGIBLE: Self;
 
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
@@ -74,6 +80,8 @@ macro_rules! float {
             const LINE: usize = 64 / size_of::<$type>();
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            const LEAST: Self = $type::MIN_POSITIVE;
+            const NEGLIGIBLE: Self = $type::MIN_POSITIVE * 16_777_216.0;
 
             #[inline(always)]
             fn from_f64(value: f64) -> Self {

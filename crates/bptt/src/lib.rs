@@ -19,9 +19,10 @@
 //! # Ok::<(), bptt::Error>(())
 //! ```
 //!
-//! [`Rnn`] has its sizes in the type, [`DynRnn`] at run time; both are a [`Model`] on the same kernels. A
-//! [`Trainer`] runs plain SGD over a [`Dataset`]; after its first epoch it allocates nothing. Names, shapes,
-//! initialisation and losses are PyTorch's, and so are the numbers.
+//! [`Rnn`] has its sizes in the type, [`DynRnn`] at run time; both are a [`Model`] on the same kernels. An
+//! [`Architecture`] says which cell, how many layers and directions; a [`TrainConfig`] says which [`Loss`], [`Optimizer`] and
+//! [`Schedule`]. A [`Trainer`] runs epochs over a [`Dataset`]; after the first one it allocates nothing. Names, shapes,
+//! initialisation, losses and optimizers are PyTorch's, and so are the numbers.
 //!
 //! # Memory layouts
 //!

@@ -287,6 +287,16 @@ pub(crate) fn sgd<T: Float, S: Isa>(flat: &mut [T], gradient: &[T], learning_rat
     }
 }
 
+/// Zero where a value is below `least`, too small to count.
+///
+/// What an optimizer remembers of a parameter whose gradient has become 0, as that of an input which is nearly always 0,
+/// falls by a factor each step: into the denormal numbers, where rounding holds it for ever and every operation takes a
+/// hundred cycles (oneDNN 561; training was 2.8 times slower). Zero is as good, and quick. NaN stays.
+#[inline(always)]
+fn settled<T: Float>(value: T, least: T) -> T {
+    if value.abs() < least { T::ZERO } else { value }
+}
+
 // The loops below are plain, over slices of one length: the compiler makes vectors of them.
 
 #[inline(always)]
@@ -308,7 +318,7 @@ fn sgd_with_momentum<T: Float>(
     let buffer = &mut buffer[..flat.len()];
     for i in 0..flat.len() {
         let g = gradient[i] + weight_decay * flat[i];
-        let b = keep * buffer[i] + take * g;
+        let b = settled(keep * buffer[i] + take * g, T::NEGLIGIBLE);
         buffer[i] = b;
         let direction = if nesterov { g + momentum * b } else { b };
         flat[i] -= rate * direction;
@@ -358,11 +368,11 @@ impl<T: Float> Adam<T> {
         let (gradient, first, second) = (&gradient[..len], &mut first[..len], &mut second[..len]);
         let third = if amsgrad { &mut third[..len] } else { &mut third[..0] };
         for i in 0..len {
-            let p = flat[i] * shrink;
+            let p = settled(flat[i] * shrink, T::NEGLIGIBLE);
             let g = gradient[i] + weight_decay * p;
             // As PyTorch's lerp: m + (g − m)·(1 − β₁).
-            let m = first[i] + (g - first[i]) * self.first[1];
-            let v = self.second[0] * second[i] + self.second[1] * (g * g);
+            let m = settled(first[i] + (g - first[i]) * self.first[1], T::NEGLIGIBLE);
+            let v = settled(self.second[0] * second[i] + self.second[1] * (g * g), T::LEAST);
             (first[i], second[i]) = (m, v);
             let mut divisor = v;
             if amsgrad {
@@ -389,11 +399,11 @@ fn rmsprop<T: Float>(
     let buffer = if with_momentum { &mut buffer[..len] } else { &mut buffer[..0] };
     for i in 0..len {
         let g = gradient[i] + weight_decay * flat[i];
-        let v = alpha * squares[i] + rest * (g * g);
+        let v = settled(alpha * squares[i] + rest * (g * g), T::LEAST);
         squares[i] = v;
         let mut divisor = v;
         if centered {
-            let mean = means[i] + (g - means[i]) * rest;
+            let mean = settled(means[i] + (g - means[i]) * rest, T::NEGLIGIBLE);
             means[i] = mean;
             // A variance; rounding can make it negative, of which PyTorch makes NaN.
             divisor = v - mean * mean;
@@ -401,7 +411,7 @@ fn rmsprop<T: Float>(
         }
         let step = g / (divisor.sqrt() + eps);
         if with_momentum {
-            let b = momentum * buffer[i] + step;
+            let b = settled(momentum * buffer[i] + step, T::NEGLIGIBLE);
             buffer[i] = b;
             flat[i] -= rate * b;
         } else {
@@ -418,5 +428,42 @@ fn adagrad<T: Float>(flat: &mut [T], gradient: &[T], sums: &mut [T], [rate, eps,
         let sum = sums[i] + g * g;
         sums[i] = sum;
         flat[i] -= rate * (g / (sum.sqrt() + eps));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a gradient has become 0, no memory of it is left among the denormal numbers.
+    fn check_forgetting<T: Float>(optimizer: Optimizer) {
+        let mut state = OptimizerState::<T>::new(optimizer, T::LINE).unwrap();
+        let mut flat = Buffer::<T>::zeroed(T::LINE).unwrap();
+        let mut gradient = Buffer::<T>::zeroed(T::LINE).unwrap();
+        gradient[0] = T::from_f64(0.01);
+        state.step(Level::best(), optimizer, 0.01, &mut flat, &gradient);
+        gradient[0] = T::ZERO;
+        for _ in 0..30_000 {
+            state.step(Level::best(), optimizer, 0.01, &mut flat, &gradient);
+        }
+        let remembered = state.first.iter().chain(state.second.iter()).chain(state.third.iter());
+        for value in remembered.chain(flat.iter()) {
+            let normal = value.abs() >= T::LEAST;
+            assert!(normal || *value == T::ZERO, "{optimizer:?} {}: {value:?}", T::DTYPE);
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_zero() {
+        let optimizers = [
+            Optimizer::Sgd { momentum: 0.9, dampening: 0.0, nesterov: true, weight_decay: 0.0 },
+            Optimizer::Adam { betas: (0.9, 0.99), eps: 1e-8, weight_decay: 0.0, amsgrad: true },
+            Optimizer::AdamW { betas: (0.9, 0.99), eps: 1e-8, weight_decay: 0.5, amsgrad: false },
+            Optimizer::RmsProp { alpha: 0.99, eps: 1e-8, weight_decay: 0.0, momentum: 0.9, centered: true },
+        ];
+        for optimizer in optimizers {
+            check_forgetting::<f32>(optimizer);
+            check_forgetting::<f64>(optimizer);
+        }
     }
 }

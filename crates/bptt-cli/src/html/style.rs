@@ -118,6 +118,7 @@ pre{margin:0;padding:16px;border:1px solid var(--edge);border-radius:12px;backgr
 font:.85rem/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}
 footer{margin-top:32px;color:var(--soft);font-size:.85rem}
 @media (max-width:560px){body{padding:20px 12px 28px}.card{padding:14px}.facts{grid-template-columns:1fr 1fr}.facts .sentence{grid-column:span 2}
+.facts>:last-child:nth-child(odd){grid-column:span 2}
 .facts dd{font-size:1.35rem}.facts{gap:8px}.facts .card{padding:10px 12px 12px}h2{margin-top:32px}
 .scroll{margin:0 -14px;padding:0 14px}.confusion tbody th{left:-14px;padding-left:14px}}
 @media print{:root{--bg:#fff}body{max-width:none;padding:0;font-size:10pt}

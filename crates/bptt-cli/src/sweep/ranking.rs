@@ -14,12 +14,15 @@ pub struct Ranked {
     /// Seeds that were trained, and those that diverged.
     pub seeds: usize,
     pub diverged: usize,
-    /// Mean and standard deviation over the seeds.
-    pub validation: Option<[f64; 2]>,
-    pub test: Option<[f64; 2]>,
+    /// Mean and standard deviation over the seeds, which one seed does not have.
+    pub validation: Option<Spread>,
+    pub test: Option<Spread>,
     pub parameters: usize,
     pub seconds: f64,
 }
+
+/// The mean of some numbers and, from two on, their standard deviation.
+pub type Spread = (f64, Option<f64>);
 
 /// Whether less is better.
 pub fn lower_is_better(metric: &str) -> bool {
@@ -36,7 +39,7 @@ pub fn rank(rows: &[Row], metric: &str) -> Vec<Ranked> {
     }
     let mut ranked: Vec<Ranked> = choices.into_iter().map(|choice| collect(rows, choice)).collect();
     let key = |ranked: &Ranked| {
-        let [mean, _] = ranked.validation.or(ranked.test).unwrap_or([f64::NAN; 2]);
+        let (mean, _) = ranked.validation.or(ranked.test).unwrap_or((f64::NAN, None));
         if mean.is_nan() {
             f64::INFINITY
         } else if lower_is_better(metric) {
@@ -56,7 +59,7 @@ fn collect(rows: &[Row], choice: &str) -> Ranked {
         let mean = values.iter().sum::<f64>() / count;
         // Of a sample: the seeds stand for all others.
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        (!values.is_empty()).then(|| [mean, if count > 1.0 { (squares / (count - 1.0)).sqrt() } else { 0.0 }])
+        (!values.is_empty()).then(|| (mean, (count > 1.0).then(|| (squares / (count - 1.0)).sqrt())))
     };
     Ranked {
         choice: choice.to_owned(),
@@ -71,8 +74,10 @@ fn collect(rows: &[Row], choice: &str) -> Ranked {
 
 /// The table.
 pub fn write(out: &mut dyn Write, ranked: &[Ranked], metric: &str) -> io::Result<()> {
-    let shown = |value: Option<[f64; 2]>| {
-        value.map_or("–".to_owned(), |[mean, spread]| format!("{} ± {}", number(mean), number(spread)))
+    let shown = |value: Option<Spread>| match value {
+        None => "–".to_owned(),
+        Some((mean, None)) => number(mean),
+        Some((mean, Some(spread))) => format!("{} ± {}", number(mean), number(spread)),
     };
     let width = ranked.iter().map(|row| row.choice.chars().count()).max().unwrap_or(0).max(8);
     let (validation, test) = (format!("validation {metric}"), format!("test {metric}"));
@@ -93,7 +98,7 @@ pub fn write(out: &mut dyn Write, ranked: &[Ranked], metric: &str) -> io::Result
 
 /// The same for a program.
 pub fn json(ranked: &[Ranked], metric: &str) -> Value {
-    let part = |value: Option<[f64; 2]>| value.map(|[mean, spread]| json!({ "mean": mean, "std": spread }));
+    let part = |value: Option<Spread>| value.map(|(mean, spread)| json!({ "mean": mean, "std": spread }));
     let row = |row: &Ranked| {
         json!({
             "settings": row.choice,
@@ -143,7 +148,8 @@ mod tests {
         let ranked = rank(&rows, "rmse");
         let order: Vec<_> = ranked.iter().map(|row| row.choice.as_str()).collect();
         assert_eq!(order, ["b", "a", "c"]);
-        assert_eq!(ranked[1].validation, Some([2.0, 2.0_f64.sqrt()]));
+        assert_eq!(ranked[1].validation, Some((2.0, Some(2.0_f64.sqrt()))));
+        assert_eq!(ranked[0].validation, Some((0.5, None)));
         assert_eq!((ranked[0].diverged, ranked[0].seeds, ranked[2].validation), (1, 2, None));
         assert_eq!(rank(&rows, "accuracy")[0].choice, "a");
     }

@@ -125,6 +125,10 @@ pub(super) fn resolve(
         let advice = "name another with --sequence, or cut the file into sequences with --window";
         sequence = roles.conventional(Role::Sequence, "name")?;
         if sequence.is_none() {
+            // Where it is something else already, that is what has to be said.
+            if header.find("name").is_some() {
+                roles.named(Role::Sequence, Some("name"))?;
+            }
             return Err(header.missing(Role::Sequence, "name", advice));
         }
     }
@@ -231,7 +235,8 @@ mod tests {
         let request = ColumnRequest { inputs: items("t"), ..Default::default() };
         assert_eq!(found("name,t,y", &request).time, None);
         let request = ColumnRequest { inputs: items("name"), ..Default::default() };
-        assert!(failure("name,t,y", &request).contains("expected sequence column `name`"));
+        let reused = "column `name`: expected one use of the column, found it both as input and as sequence";
+        assert!(failure("name,t,y", &request).ends_with(reused), "{}", failure("name,t,y", &request));
     }
 
     #[test]
