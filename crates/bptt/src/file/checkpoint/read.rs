@@ -5,6 +5,7 @@ use safetensors::tensor::Metadata as Header;
 use super::entries::{Count, LearnerEntry, MemoryEntry, PositionEntry, ScheduleEntry};
 use super::tensors::{self, BEST, BUFFERS, COLUMNS, GRADIENT, HISTORY, HISTORY_TAG, ORDER, ORDER_TAG};
 use super::{AnyState, CHECKPOINT_VERSION, Checkpoint, FORMAT, History};
+use crate::TrainerState;
 use crate::file::FileError;
 use crate::file::entries::{self, Architecture, Entries, invalid, parse_json};
 use crate::file::error::shown;
@@ -14,7 +15,6 @@ use crate::model::Model;
 use crate::params::Params;
 use crate::rng::Rng;
 use crate::train::{LearnerState, Memory};
-use crate::TrainerState;
 
 /// Reads a checkpoint.
 pub(super) fn read(bytes: &[u8]) -> Result<Checkpoint, FileError> {
