@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Train recurrent neural networks on a CPU.
 #[derive(Debug, Parser)]
@@ -52,6 +52,10 @@ pub struct TrainArgs {
     /// Read settings from a TOML file with the same names; flags win
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Go on where a checkpoint was made, to the same model bit for bit. Its settings need not be repeated, and cannot be
+    /// changed but for the epochs and where files go
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
     /// Print the report as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -59,7 +63,7 @@ pub struct TrainArgs {
 
 /// Everything that can be set for a training, each optional: in flags, and under the same names in a
 /// configuration file.
-#[derive(Debug, Default, Args, Deserialize)]
+#[derive(Debug, Default, Clone, Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct TrainFlags {
     /// CSV file with a header line [default: bundled Seattle weather 2012–2015]
@@ -266,6 +270,13 @@ pub struct TrainFlags {
     /// Write a report to open in a browser
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
+    /// Keep here what `--resume FILE` needs to go on after an interruption [default: the file that it goes on from]
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// How often: N for epochs, Nb for batches, Ns or Nm for seconds or minutes [default: 1m]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[serde(deserialize_with = "crate::config::text_or_number")]
+    pub checkpoint_every: Option<String>,
 }
 
 /// Arguments of `bptt example`.
@@ -463,7 +474,7 @@ pub struct BenchArgs {
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum $name { $($(#[$variant_doc])* $variant),* }
     };

@@ -13,13 +13,32 @@ pub fn read(path: &Path) -> Result<TrainFlags, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::input(format!("{shown}: expected a TOML file that can be read, found: {error}"))
     })?;
-    toml::from_str(&text).map_err(|error| {
+    parse(&shown.to_string(), &text)
+}
+
+/// Reads the text of a configuration file that messages call `shown`.
+pub fn parse(shown: &str, text: &str) -> Result<TrainFlags, Failure> {
+    toml::from_str(text).map_err(|error| {
         let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
         let line = before.matches('\n').count() + 1;
         let message = error.message().replace('\n', " ");
         let source = text.lines().nth(line - 1).unwrap_or_default().trim();
         Failure::input(format!("{shown}, line {line}, `{source}`: {message}"))
     })
+}
+
+/// The flags that are set, as JSON: what [`from_note`] reads.
+pub fn note(flags: &TrainFlags) -> Result<String, serde_json::Error> {
+    let mut value = serde_json::to_value(flags)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    serde_json::to_string(&value)
+}
+
+/// The flags that [`note`] has noted.
+pub fn from_note(text: &str) -> Result<TrainFlags, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 /// The flags' values where there are some, else the file's.
@@ -39,7 +58,7 @@ pub fn merge(flags: TrainFlags, file: TrainFlags) -> TrainFlags {
         reduction truncate accumulate validation_ratio patience min_delta normalize train_ratio shuffle seed optimizer
         momentum dampening nesterov weight_decay betas eps amsgrad alpha centered lr_decay clip_norm clip_value schedule
         warmup_epochs step_size gamma t_max eta_min plateau_factor plateau_patience task threshold eval_every out
-        history report);
+        history report checkpoint checkpoint_every);
     TrainFlags { sequence, window, ..merged }
 }
 
@@ -54,6 +73,20 @@ pub fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<
     Ok(Some(match Columns::deserialize(deserializer)? {
         Columns::Text(text) => text.split(',').map(str::to_owned).collect(),
         Columns::List(list) => list,
+    }))
+}
+
+/// A text, or a whole number in its place.
+pub fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a whole number, or a text such as \"100b\" or \"10m\"")]
+    enum Value {
+        Text(String),
+        Number(u64),
+    }
+    Ok(Some(match Value::deserialize(deserializer)? {
+        Value::Text(text) => text,
+        Value::Number(number) => number.to_string(),
     }))
 }
 
@@ -81,6 +114,15 @@ mod tests {
         let flags = TrainFlags { sequence: Some("id".into()), ..Default::default() };
         let merged = merge(flags, file);
         assert_eq!((merged.sequence.as_deref(), merged.window), (Some("id"), None));
+    }
+
+    #[test]
+    fn flags_that_were_noted_come_back() {
+        let text = "inputs = [\"a\"]\nbetas = [0.9, 0.1]\ncell = \"lstm\"\ncheckpoint-every = 5\nlearning-rate = 0.1";
+        let noted = note(&parse("a.toml", text).unwrap()).unwrap();
+        let expected = "{\"betas\":[0.9,0.1],\"cell\":\"lstm\",\"checkpoint-every\":\"5\",\"inputs\":[\"a\"],\"learning-rate\":0.1}";
+        assert_eq!(noted, expected);
+        assert_eq!(note(&from_note(&noted).unwrap()).unwrap(), noted);
     }
 
     #[test]

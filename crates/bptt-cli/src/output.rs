@@ -13,6 +13,9 @@ pub struct Output {
     /// The path as the user gave it, for messages.
     shown: String,
     target: Target,
+    /// Where a write fails, for tests.
+    #[cfg(test)]
+    full_after: Option<usize>,
 }
 
 enum Target {
@@ -56,13 +59,18 @@ impl Output {
                 wrong(format!("expected a folder that takes new files, found: {}", error.kind()))
             })?;
         }
-        Ok(Self { shown, target })
+        Ok(Self {
+            shown,
+            target,
+            #[cfg(test)]
+            full_after: None,
+        })
     }
 
     /// Writes the whole file, or leaves what was there.
     pub fn write(&self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
         let written = match &self.target {
-            Target::File(path) => write_and_rename(path, fill),
+            Target::File(path) => write_and_rename(path, fill, |file| self.device(file)),
             Target::Special(path) => File::options().write(true).open(path).and_then(|file| {
                 let mut writer = BufWriter::new(file);
                 fill(&mut writer)?;
@@ -73,12 +81,25 @@ impl Output {
     }
 }
 
+/// Where the bytes go.
+impl Output {
+    #[cfg(not(test))]
+    fn device<'f>(&self, file: &'f File) -> Box<dyn Write + 'f> {
+        Box::new(file)
+    }
+
+    /// As a disk that is full after some bytes.
+    #[cfg(test)]
+    fn device<'f>(&self, file: &'f File) -> Box<dyn Write + 'f> {
+        match self.full_after {
+            Some(room) => Box::new(tests::Full { file, room }),
+            None => Box::new(file),
+        }
+    }
+}
+
 /// An empty file beside `path`, removed when dropped.
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let mut builder = Builder::new();
     builder.prefix(".bptt-").suffix(".tmp");
     #[cfg(unix)]
@@ -87,23 +108,46 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    builder.tempfile_in(folder_of(path))
 }
 
-fn write_and_rename(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut file = temporary(path)?;
+/// Writes through `device`, which is the file itself but for tests.
+fn write_and_rename(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    device: impl for<'f> FnOnce(&'f File) -> Box<dyn Write + 'f>,
+) -> io::Result<()> {
+    let file = temporary(path)?;
     if let Ok(old) = fs::metadata(path) {
         fs::set_permissions(file.path(), old.permissions())?;
     }
     {
-        let mut writer = BufWriter::new(&mut file);
+        let mut writer = BufWriter::new(device(file.as_file()));
         fill(&mut writer)?;
         writer.flush()?;
     }
     // On the disk before the name points to it, so that a crash leaves the old file or the new one.
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
+    sync_folder(path);
     Ok(())
+}
+
+/// The new name too, so that a crash does not bring the old file back. Where a folder cannot be synchronised (some network
+/// file systems), either file is there, whole, all the same.
+fn sync_folder(path: &Path) {
+    #[cfg(unix)]
+    let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+/// The folder that `path` is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +169,73 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         output.write(|writer| writer.write_all(b"new")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    /// A disk with room for so many bytes.
+    pub struct Full<'f> {
+        pub file: &'f File,
+        pub room: usize,
+    }
+
+    impl Write for Full<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.room == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let written = self.file.write(&bytes[..bytes.len().min(self.room)])?;
+            self.room -= written;
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.file.flush()
+        }
+    }
+
+    /// `fill` fails at every byte, and then does not.
+    fn fails_everywhere(name: &str, fill: impl Fn(&Output) -> Result<(), Failure>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, "old").unwrap();
+        let mut output = Output::check(&path, &[]).unwrap();
+        for room in 0.. {
+            output.full_after = Some(room);
+            let written = fill(&output);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{name}, byte {room}");
+            let found = fs::read(&path).unwrap();
+            match written {
+                Ok(()) => {
+                    assert_eq!(found.len(), room, "{name}");
+                    break;
+                }
+                Err(failure) => {
+                    assert!(failure.to_string().contains("cannot be written"), "{failure}");
+                    assert_eq!(found, b"old", "{name}, byte {room}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_that_fails_at_any_byte_leaves_the_old_file() {
+        use bptt::file::{Checkpoint, Metadata, ModelFile};
+        let mut data = bptt::Dataset::<f32>::new(1, 1).unwrap();
+        data.push(&[1.0, 2.0], &[0.0, 1.0]).unwrap();
+        let model = bptt::DynRnn::new(1, 1, 1, bptt::Activation::Tanh, 1).unwrap();
+        let bytes =
+            ModelFile { model: model.clone().into(), metadata: Metadata::default() }.to_bytes().unwrap();
+        fails_everywhere("model", |output| output.write(|writer| writer.write_all(&bytes)));
+        let mut trainer = bptt::Trainer::new(model, bptt::TrainConfig::default()).unwrap();
+        let stats = trainer.epoch(&data).unwrap();
+        let bytes = Checkpoint::new(trainer.state().unwrap().into()).to_bytes().unwrap();
+        fails_everywhere("checkpoint", |output| output.write(|writer| writer.write_all(&bytes)));
+        let history = vec![(stats, 0.5); 20];
+        for name in ["history.csv", "history.jsonl"] {
+            fails_everywhere(name, |output| crate::history::write(output, Some(Path::new(name)), &history));
+        }
+        // A report is one text, written as the model is.
+        let page = "<p>report</p>\n".repeat(100);
+        fails_everywhere("report.html", |output| output.write(|writer| writer.write_all(page.as_bytes())));
     }
 
     #[test]

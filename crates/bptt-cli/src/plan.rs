@@ -4,17 +4,23 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bptt::file::AnyModel;
-use bptt::{Dataset, DynRnn, EarlyStopping, EpochStats, Error, Float, Loss, TrainConfig, Trainer};
+use bptt::file::{AnyModel, AnyState};
+use bptt::{
+    Dataset, Dyn, DynRnn, EarlyStopping, EpochStats, Error, Float, Level, Loss, Moment, Run, TrainConfig,
+    Trainer, TrainerState,
+};
 
 use crate::args::{Dtype, Task};
+use crate::checkpoint::Keeper;
 use crate::data::{Part, Scaling, Source};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::model::{Measure, predict};
+use crate::output::Output;
 use crate::parts::{Parts, scaling};
 use crate::progress::Progress;
 use crate::report::Measured;
+use crate::resume::Resumed;
 use crate::settings::Settings;
 use crate::task;
 
@@ -51,6 +57,8 @@ pub struct Outcome {
     pub history: Vec<(EpochStats, f64)>,
     pub seconds: f64,
     pub interrupted: bool,
+    /// Why the last checkpoint could not be written.
+    pub unkept: Option<Failure>,
     pub measured: Vec<Measured>,
     /// Predictions on the part that the report draws: the last one with labels.
     pub shown: Vec<f64>,
@@ -102,9 +110,33 @@ impl Plan {
 
     /// Trains, then measures all parts. `quietly`: without progress.
     pub fn run(&self, quietly: bool) -> Result<Outcome, Failed> {
-        match self.settings.dtype {
-            Dtype::F32 => self.train_as(AnyModel::F32, quietly),
-            Dtype::F64 => self.train_as(AnyModel::F64, quietly),
+        self.run_with(quietly, None, None)
+    }
+
+    /// The same, from a checkpoint on, and with checkpoints written to `kept`.
+    pub fn run_with(
+        &self,
+        quietly: bool,
+        resumed: Option<&Resumed>,
+        kept: Option<&Output>,
+    ) -> Result<Outcome, Failed> {
+        let other = |found: &str| {
+            let expected = if found == "f32" { "f64" } else { "f32" };
+            Failure::input(format!(
+                "--dtype: the training began with {found}, and cannot go on with {expected}"
+            ))
+        };
+        match (self.settings.dtype, resumed.map(Resumed::state)) {
+            (Dtype::F32, Some(AnyState::F64(_))) => Err(other("f64").into()),
+            (Dtype::F64, Some(AnyState::F32(_))) => Err(other("f32").into()),
+            (Dtype::F32, Some(AnyState::F32(state))) => {
+                self.train_as(AnyModel::F32, quietly, resumed.zip(Some(state)), kept)
+            }
+            (Dtype::F64, Some(AnyState::F64(state))) => {
+                self.train_as(AnyModel::F64, quietly, resumed.zip(Some(state)), kept)
+            }
+            (Dtype::F32, None) => self.train_as(AnyModel::F32, quietly, None, kept),
+            (Dtype::F64, None) => self.train_as(AnyModel::F64, quietly, None, kept),
         }
     }
 
@@ -134,32 +166,47 @@ impl Plan {
         }
     }
 
-    fn train_as<T: Float>(&self, wrap: fn(DynRnn<T>) -> AnyModel, quietly: bool) -> Result<Outcome, Failed> {
+    fn train_as<T: Float>(
+        &self,
+        wrap: fn(DynRnn<T>) -> AnyModel,
+        quietly: bool,
+        resumed: Option<(&Resumed, &TrainerState<T>)>,
+        kept: Option<&Output>,
+    ) -> Result<Outcome, Failed>
+    where
+        AnyState: From<TrainerState<T>>,
+    {
         let Self { settings, source, scaling, .. } = self;
         let set = |part: &Part| scaling.dataset::<T>(source, part, self.classes.len());
         let (train, validation, test) = (set(&self.train)?, set(&self.validation)?, set(&self.test)?);
-        let input_size = source.table.columns.inputs.len();
-        let (hidden_size, seed) = (settings.hidden_size, settings.seed);
-        let model = DynRnn::<T>::with_architecture(
-            input_size,
-            hidden_size,
-            self.output_size(),
-            settings.architecture,
-            seed,
-        );
-        let model = model.map_err(Failure::input)?;
-        let mut trainer = Trainer::new(model, self.train_config()).map_err(setting)?;
-        let mut watch = Watch::new(self, quietly, if validation.is_empty() { &test } else { &validation });
-        let last = if validation.is_empty() {
-            trainer.fit(&train, settings.epochs, |stats, model| watch.epoch(stats, model))
-        } else {
-            let patience = if settings.patience == 0 { usize::MAX } else { settings.patience };
-            let stopping = EarlyStopping { patience, min_delta: settings.min_delta };
-            let epoch = |stats: &EpochStats, model: &DynRnn<T>| watch.epoch(stats, model);
-            trainer.fit_validated(&train, &validation, settings.epochs, stopping, epoch)
+        let said = match (resumed, kept) {
+            (None, None) => None,
+            _ => Some(self.said([&train, &validation, &test])?),
         };
+        let mut trainer = self.trainer(resumed.map(|(resumed, _)| resumed.level()))?;
+        if let (Some((resumed, state)), Some(said)) = (resumed, &said) {
+            resumed.check(said)?;
+            trainer.restore(state.clone()).map_err(setting)?;
+        }
+        let keeper = kept.zip(said).map(|(output, said)| {
+            let per_epoch = train.len().div_ceil(settings.batch_size);
+            Keeper::new(output, settings.checkpoint_every, said, per_epoch)
+        });
+        let watched = if validation.is_empty() { &test } else { &validation };
+        let mut watch = Watch::new(self, quietly, watched, keeper);
+        if let Some((resumed, _)) = resumed {
+            watch.resume(resumed.history());
+        }
+        let patience = if settings.patience == 0 { usize::MAX } else { settings.patience };
+        let run = Run {
+            epochs: settings.epochs,
+            stopping: EarlyStopping { patience, min_delta: settings.min_delta },
+            batches: if watch.keeper.is_some() { settings.checkpoint_every.batches() } else { usize::MAX },
+        };
+        let held_out = (!validation.is_empty()).then(|| validation.view());
+        let last = trainer.run(&train, held_out, run, |moment, trainer| watch.see(moment, trainer));
         let Watch { progress, history, first_loss, last_loss, epochs, failed, started, .. } = watch;
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = watch.before + started.elapsed().as_secs_f64();
         progress.finish();
         let fail = |failure| Failed { failure, history: history.clone() };
         if let Some(failure) = failed {
@@ -167,13 +214,17 @@ impl Plan {
         }
         let best =
             last.map_err(|error| fail(diverged(error)))?.filter(|stats| stats.validation_loss.is_some());
+        let interrupted = watch.broken || interrupt::requested() && epochs < settings.epochs;
         if best.is_none() && !validation.is_empty() {
+            if let (true, Some(path)) = (interrupted && kept.is_some(), &settings.checkpoint) {
+                let message = format!("interrupted in the first epoch; the checkpoint is {}", path.display());
+                return Err(fail(Failure::Interrupted(message)));
+            }
             let message = "the loss on the validation part was never finite; nothing was saved".to_owned();
             return Err(fail(Failure::Diverged(message)));
         }
         let model = trainer.into_model();
         let (measured, shown) = self.measure(&model, [&train, &validation, &test]).map_err(fail)?;
-        let interrupted = interrupt::requested() && epochs < settings.epochs;
         Ok(Outcome {
             model: wrap(model),
             epochs,
@@ -184,9 +235,20 @@ impl Plan {
             history,
             seconds,
             interrupted,
+            unkept: watch.keeper.and_then(|keeper| keeper.failed),
             measured,
             shown,
         })
+    }
+
+    /// A trainer with a new model, at the machine's best level or another one.
+    fn trainer<T: Float>(&self, level: Option<Level>) -> Result<Trainer<Dyn, Dyn, Dyn, T>, Failure> {
+        let Settings { architecture, hidden_size, seed, .. } = self.settings;
+        let input_size = self.source.table.columns.inputs.len();
+        let model =
+            DynRnn::<T>::with_architecture(input_size, hidden_size, self.output_size(), architecture, seed);
+        let level = level.unwrap_or_else(Level::best);
+        Trainer::with_level(model.map_err(Failure::input)?, self.train_config(), level).map_err(setting)
     }
 
     fn measure_with(&self) -> Measure<'_> {
@@ -255,36 +317,76 @@ struct Watch<'p, T> {
     plan: &'p Plan,
     set: &'p Dataset<T>,
     progress: Progress,
+    keeper: Option<Keeper<'p>>,
     started: Instant,
+    /// Seconds that were trained before, where a training goes on.
+    before: f64,
     history: Vec<(EpochStats, f64)>,
     first_loss: Option<f64>,
     last_loss: f64,
     epochs: usize,
+    /// Whether Ctrl-C broke an epoch off.
+    broken: bool,
     failed: Option<Failure>,
 }
 
-impl<'p, T: Float> Watch<'p, T> {
-    fn new(plan: &'p Plan, quietly: bool, set: &'p Dataset<T>) -> Self {
+impl<'p, T: Float> Watch<'p, T>
+where
+    AnyState: From<TrainerState<T>>,
+{
+    fn new(plan: &'p Plan, quietly: bool, set: &'p Dataset<T>, keeper: Option<Keeper<'p>>) -> Self {
         interrupt::listen();
         Self {
             plan,
             set,
             progress: Progress::new(plan.settings.epochs, quietly),
+            keeper,
             started: Instant::now(),
+            before: 0.0,
             history: Vec::new(),
             first_loss: None,
             last_loss: f64::NAN,
             epochs: 0,
+            broken: false,
             failed: None,
         }
+    }
+
+    /// Goes on after these epochs.
+    fn resume(&mut self, history: &[(EpochStats, f64)]) {
+        self.history = history.to_vec();
+        self.first_loss = history.first().map(|(stats, _)| stats.loss);
+        if let Some((stats, seconds)) = history.last() {
+            (self.last_loss, self.epochs, self.before) = (stats.loss, stats.epoch, *seconds);
+        }
+    }
+
+    fn see(&mut self, moment: Moment, trainer: &Trainer<Dyn, Dyn, Dyn, T>) -> ControlFlow<()> {
+        let flow = match moment {
+            Moment::Epoch(stats) => self.epoch(&stats, trainer.model()),
+            Moment::Batches(_) if interrupt::requested() => {
+                self.broken = true;
+                ControlFlow::Break(())
+            }
+            Moment::Batches(_) => ControlFlow::Continue(()),
+        };
+        if let Some(keeper) = &mut self.keeper {
+            let settings = &self.plan.settings;
+            let waited = self.history.iter().rev().take_while(|(stats, _)| !stats.best).count();
+            let stops = self.plan.validation.sequences() > 0 && settings.patience > 0;
+            let last = matches!(moment, Moment::Epoch(stats) if stats.epoch == settings.epochs)
+                || stops && waited >= settings.patience;
+            keeper.observe(moment, trainer, &self.history, last || flow.is_break());
+        }
+        flow
     }
 
     fn epoch(&mut self, stats: &EpochStats, model: &DynRnn<T>) -> ControlFlow<()> {
         let settings = &self.plan.settings;
         self.first_loss.get_or_insert(stats.loss);
         (self.last_loss, self.epochs) = (stats.loss, stats.epoch);
-        if settings.history.is_some() || settings.report.is_some() {
-            self.history.push((*stats, self.started.elapsed().as_secs_f64()));
+        if settings.history.is_some() || settings.report.is_some() || self.keeper.is_some() {
+            self.history.push((*stats, self.before + self.started.elapsed().as_secs_f64()));
         }
         let due = settings.eval_every > 0 && stats.epoch.is_multiple_of(settings.eval_every);
         let score = if due && self.progress.is_shown() {

@@ -6,6 +6,7 @@ use bptt::{Activation, Architecture, Cell, Normalization, Reduction};
 
 use crate::args::{self, Dtype, Loss, Shuffle, Task, TrainFlags};
 use crate::bundled::{self, Bundled};
+use crate::checkpoint::Every;
 use crate::failure::Failure;
 use crate::learning::Learning;
 use crate::table::{ColumnRequest, LabelKind};
@@ -13,6 +14,8 @@ use crate::table::{ColumnRequest, LabelKind};
 /// A training, with nothing left open but what only the data can say.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What all of this follows from.
+    pub flags: TrainFlags,
     /// A bundled data set where `None`.
     pub data: Option<PathBuf>,
     /// The bundled data set, without `data`.
@@ -50,6 +53,8 @@ pub struct Settings {
     pub out: PathBuf,
     pub history: Option<PathBuf>,
     pub report: Option<PathBuf>,
+    pub checkpoint: Option<PathBuf>,
+    pub checkpoint_every: Every,
 }
 
 /// What classes count for.
@@ -73,6 +78,7 @@ impl Settings {
         let epochs = flags.epochs.unwrap_or(200);
         let learning = Learning::resolve(&flags, epochs)?;
         let settings = Self {
+            flags: flags.clone(),
             columns: columns(&flags, example),
             example,
             architecture: architecture(&flags)?,
@@ -108,6 +114,8 @@ impl Settings {
             out: flags.out.unwrap_or_else(|| "model.safetensors".into()),
             history: flags.history,
             report: flags.report,
+            checkpoint_every: Every::resolve(flags.checkpoint_every.as_deref(), flags.checkpoint.is_some())?,
+            checkpoint: flags.checkpoint,
         };
         settings.check()?;
         settings.check_stopping(flags.patience, flags.min_delta)?;
@@ -180,6 +188,7 @@ impl Settings {
             ("--out", Some(&self.out), "the name of a file to write"),
             ("--history", self.history.as_ref(), "the name of a file to write"),
             ("--report", self.report.as_ref(), "the name of a file to write"),
+            ("--checkpoint", self.checkpoint.as_ref(), "the name of a file to write"),
         ];
         for (flag, path, expected) in files {
             if path.is_some_and(|path| path.as_os_str().is_empty()) {

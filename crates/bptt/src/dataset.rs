@@ -362,6 +362,28 @@ impl<'a, T: Float, I: Dim, O: Dim> DatasetView<'a, T, I, O> {
         longest(self.offsets)
     }
 
+    /// A number that tells these data from others: a hash over sizes, offsets, features, labels and weights, the same on
+    /// every machine and for the same values in f32 and f64. Not for keeping out an adversary.
+    ///
+    /// ```
+    /// let mut data = bptt::Dataset::<f32>::new(1, 1)?;
+    /// data.push(&[1.0, 2.0], &[0.0, 1.0])?;
+    /// let before = data.view().digest();
+    /// data.features_mut()[1] = 2.5;
+    /// assert_ne!(data.view().digest(), before);
+    /// # Ok::<(), bptt::Error>(())
+    /// ```
+    pub fn digest(&self) -> u64 {
+        let sizes = [self.input.size(), self.output.size(), self.offsets.len(), self.weights.len()];
+        let counts = sizes.iter().chain(self.offsets).map(|&count| count as u64);
+        let values = self.features.iter().chain(self.labels).chain(self.weights);
+        // As FNV-1a, on words; the rotation brings the high bits, where numbers differ, to the low ones.
+        let mix = |hash: u64, word: u64| (hash.rotate_left(29) ^ word).wrapping_mul(0x0000_0100_0000_01b3);
+        let hash = counts.fold(0xcbf2_9ce4_8422_2325, mix);
+        let hash = values.map(|value| value.to_f64().to_bits()).fold(hash, mix);
+        hash ^ (hash >> 32)
+    }
+
     /// Whether every element is labelled and weighs 1.
     pub(crate) fn is_plain(&self) -> bool {
         !self.partial && self.weights.is_empty()

@@ -79,6 +79,15 @@ pub enum Error {
         /// What was there.
         found: String,
     },
+    /// A training that goes on has another setting than before.
+    Changed {
+        /// The setting's name.
+        name: String,
+        /// What it was.
+        expected: String,
+        /// What it is now.
+        found: String,
+    },
     /// The loss became NaN or infinite; the parameters are those before the failing batch's update. (That may be one
     /// update too late for finite parameters: an update can overflow while its own loss is still finite.)
     NonFiniteLoss {
@@ -118,6 +127,9 @@ impl fmt::Display for Error {
             Self::Unscalable { column, row, expected, found } => {
                 let row = row.map_or(String::new(), |row| format!(", row {row}"));
                 write!(f, "column {column}{row} (counted from 0): expected {expected}, found {found}")
+            }
+            Self::Changed { name, expected, found } => {
+                write!(f, "{name}: the training began with {expected}, and cannot go on with {found}")
             }
             Self::NonFiniteLoss { epoch, batch } => write!(
                 f,

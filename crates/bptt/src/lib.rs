@@ -92,4 +92,4 @@ pub use rng::Rng;
 pub use schedule::Schedule;
 pub use stack::state::State;
 pub use stream::{Stepper, Stream, StreamState};
-pub use train::{EpochStats, Trainer};
+pub use train::{EpochStats, Moment, Run, Trainer, TrainerState};

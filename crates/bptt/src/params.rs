@@ -91,6 +91,13 @@ impl<T: Float> Params<T> {
         Ok(Self { flat: Buffer::zeroed(self.flat.len())?, entries: self.entries.clone() })
     }
 
+    /// A copy of `flat` with the same table.
+    pub(crate) fn like(&self, flat: &[T]) -> Result<Self> {
+        let mut copy = self.zeros_like()?;
+        copy.flat.copy_from_slice(flat);
+        Ok(copy)
+    }
+
     /// The names and PyTorch shapes, in storage order.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.entries.iter().map(|entry| (&entry.name[..], &entry.shape[..]))

@@ -20,6 +20,18 @@ impl Rng {
         Self { state }
     }
 
+    /// The four words of its state.
+    #[cfg_attr(not(feature = "safetensors"), allow(dead_code))]
+    pub(crate) fn state(&self) -> [u64; 4] {
+        self.state
+    }
+
+    /// The generator in this state; `None` for zeros alone, out of which it never comes.
+    #[cfg_attr(not(feature = "safetensors"), allow(dead_code))]
+    pub(crate) fn from_state(state: [u64; 4]) -> Option<Self> {
+        (state != [0; 4]).then_some(Self { state })
+    }
+
     /// 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         let [a, b, c, d] = self.state;

@@ -1,6 +1,15 @@
 //! [`Trainer`]: epochs of stochastic gradient descent with backpropagation through time.
 
+mod run;
+mod state;
+
 use std::ops::ControlFlow;
+
+pub use run::{Moment, Run};
+#[cfg(feature = "safetensors")]
+pub(crate) use state::LearnerState;
+pub use state::TrainerState;
+pub(crate) use state::{Memory, Position};
 
 use crate::config::{EarlyStopping, TrainConfig};
 use crate::dataset::DatasetView;
@@ -11,12 +20,16 @@ use crate::model::Model;
 use crate::params::Params;
 use crate::rng::Rng;
 use crate::schedule::ScheduleState;
-use crate::stack::learner::Learner;
+use crate::stack::learner::{Learner, Totals};
 use crate::workspace::Workspace;
 use crate::{Activation, Error, Float, Level, Result};
 
 /// Sequences that are worked on together where nothing is learned from them.
 const CHUNK: usize = 256;
+
+/// Batches after which a plain epoch starts anew from the weights alone, so that a training can be interrupted there: what
+/// is derived from the weights and kept up with them rounds otherwise than when it is derived again.
+const STRETCH: usize = 256;
 
 /// What an epoch did.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,7 +78,12 @@ pub struct Trainer<I, H, O, T = f32> {
     schedule: ScheduleState,
     order: Vec<usize>,
     rng: Rng,
+    /// Epochs begun.
     epoch: usize,
+    /// Where the epoch is that has begun and not ended.
+    position: Option<Position>,
+    /// Of early stopping.
+    memory: Option<Memory<T>>,
 }
 
 /// One Elman layer, plain SGD and squared errors, for which there are ways of its own.
@@ -103,7 +121,20 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         };
         let rng = Rng::new(config.shuffle.unwrap_or(0));
         let schedule = ScheduleState::default();
-        Ok(Self { model, config, level, plain, learner: None, schedule, order: Vec::new(), rng, epoch: 0 })
+        let (learner, order, epoch) = (None, Vec::new(), 0);
+        Ok(Self {
+            model,
+            config,
+            level,
+            plain,
+            learner,
+            schedule,
+            order,
+            rng,
+            epoch,
+            position: None,
+            memory: None,
+        })
     }
 
     /// Runs one epoch. Allocates only where `data` takes more room than any before.
@@ -115,7 +146,9 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     pub fn epoch<'a>(&mut self, data: impl Into<DatasetView<'a, T, I, O>>) -> Result<EpochStats> {
         let data = data.into();
         self.prepare(&data)?;
-        let stats = self.run_epoch(&data)?;
+        self.begin_epoch(&data)?;
+        self.advance(&data, usize::MAX)?;
+        let stats = self.end_epoch(&data);
         self.schedule.observe(self.config.learning_rate, self.config.schedule, stats.loss);
         Ok(stats)
     }
@@ -132,18 +165,11 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         epochs: usize,
         mut callback: impl FnMut(&EpochStats, &Model<I, H, O, T>) -> ControlFlow<()>,
     ) -> Result<Option<EpochStats>> {
-        let data = data.into();
-        self.prepare(&data)?;
-        let mut last = None;
-        for _ in 0..epochs {
-            let stats = self.run_epoch(&data)?;
-            self.schedule.observe(self.config.learning_rate, self.config.schedule, stats.loss);
-            last = Some(stats);
-            if callback(&stats, &self.model).is_break() {
-                break;
-            }
-        }
-        Ok(last)
+        let run = Run { epochs: self.epochs().saturating_add(epochs), ..Run::default() };
+        self.run(data, None, run, |moment, trainer| match moment {
+            Moment::Epoch(stats) => callback(&stats, &trainer.model),
+            Moment::Batches(_) => ControlFlow::Continue(()),
+        })
     }
 
     /// Like [`Trainer::fit`], but measures the loss on `validation` after each epoch, stops when it no longer gets better,
@@ -174,42 +200,14 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         stopping: EarlyStopping,
         mut callback: impl FnMut(&EpochStats, &Model<I, H, O, T>) -> ControlFlow<()>,
     ) -> Result<Option<EpochStats>> {
-        let (data, validation) = (data.into(), validation.into());
-        stopping.check()?;
-        self.prepare(&data)?;
-        self.check_data(&validation)?;
-        let mut members: Vec<usize> = (0..validation.len()).collect();
-        let mut weights = self.model.params.zeros_like()?;
-        let (mut best, mut waited): (Option<EpochStats>, usize) = (None, 0);
-        for _ in 0..epochs {
-            let mut stats = match self.run_epoch(&data) {
-                Ok(stats) => stats,
-                Err(error) => {
-                    if best.is_some() {
-                        self.model.params.flat_mut().copy_from_slice(weights.flat());
-                    }
-                    return Err(error);
-                }
-            };
-            let loss = self.evaluate_members(&validation, &mut members)?;
-            self.schedule.observe(self.config.learning_rate, self.config.schedule, loss);
-            stats.validation_loss = Some(loss);
-            let bound = best.and_then(|best| best.validation_loss).unwrap_or(f64::INFINITY);
-            // NaN is never better.
-            stats.best = loss < bound - stopping.min_delta || (best.is_none() && loss.is_finite());
-            waited = if stats.best { 0 } else { waited.saturating_add(1) };
-            if stats.best {
-                best = Some(stats);
-                weights.flat_mut().copy_from_slice(self.model.params.flat());
-            }
-            if callback(&stats, &self.model).is_break() || waited >= stopping.patience {
-                break;
-            }
+        let run = Run { epochs: self.epochs().saturating_add(epochs), stopping, ..Run::default() };
+        if let Some(memory) = &mut self.memory {
+            memory.forget();
         }
-        if best.is_some() {
-            self.model.params.flat_mut().copy_from_slice(weights.flat());
-        }
-        Ok(best)
+        self.run(data, Some(validation.into()), run, |moment, trainer| match moment {
+            Moment::Epoch(stats) => callback(&stats, &trainer.model),
+            Moment::Batches(_) => ControlFlow::Continue(()),
+        })
     }
 
     /// The loss on `data` without learning from them: no dropout, no update.
@@ -234,9 +232,9 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         self.model
     }
 
-    /// Epochs run so far.
+    /// Epochs run so far, from beginning to end.
     pub fn epochs(&self) -> usize {
-        self.epoch
+        self.epoch - usize::from(self.position.is_some())
     }
 
     fn evaluate_members(&mut self, data: &DatasetView<'_, T, I, O>, members: &mut [usize]) -> Result<f64> {
@@ -271,6 +269,10 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     fn prepare(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<()> {
         self.check_data(data)?;
         if self.order.len() != data.len() {
+            if self.position.is_some() {
+                let what = "the number of sequences, of which an epoch has begun,";
+                return Err(Error::Size { what, expected: self.order.len(), found: data.len() });
+            }
             self.order.clear();
             self.order.extend(0..data.len());
         }
@@ -288,49 +290,84 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         }
     }
 
-    fn run_epoch(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<EpochStats> {
+    /// Begins an epoch, or goes on with one that has begun.
+    fn begin_epoch(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<()> {
         self.make_room(data)?;
-        let base = self.config.learning_rate;
-        let (schedule, warmup) = (self.config.schedule, self.config.warmup_epochs);
-        let learning_rate = self.schedule.learning_rate(base, schedule, warmup, self.epoch);
-        self.epoch += 1;
-        if self.config.shuffle.is_some() {
-            self.rng.shuffle(&mut self.order);
+        if self.position.is_none() {
+            let base = self.config.learning_rate;
+            let (schedule, warmup) = (self.config.schedule, self.config.warmup_epochs);
+            let learning_rate = self.schedule.learning_rate(base, schedule, warmup, self.epoch);
+            self.epoch += 1;
+            if self.config.shuffle.is_some() {
+                self.rng.shuffle(&mut self.order);
+            }
+            self.position = Some(Position { batches: 0, learning_rate, totals: Totals::default() });
         }
-        let failed = |batch| Error::NonFiniteLoss { epoch: self.epoch, batch };
-        let epoch = self.epoch;
-        let timesteps = data.offsets[data.len()];
-        let (loss, batches) = match (&mut self.plain, &mut self.learner) {
+        Ok(())
+    }
+
+    /// Runs at least `most` batches, or what is left of the epoch; whether there are more. An error ends the epoch.
+    fn advance(&mut self, data: &DatasetView<'_, T, I, O>, most: usize) -> Result<bool> {
+        let Some(mut at) = self.position.take() else { return Ok(false) };
+        let (size, epoch) = (self.config.batch_size, self.epoch);
+        let batches = self.order.len().div_ceil(size);
+        let mut end = at.batches.saturating_add(most.max(1)).min(batches);
+        let failed = |batch| Error::NonFiniteLoss { epoch, batch };
+        match (&mut self.plain, &mut self.learner) {
             (Some(plain), _) if data.is_plain() => {
-                let elements = timesteps * self.model.output_size();
-                let error = plain_epoch(
-                    &mut self.model,
-                    plain,
-                    &self.config,
-                    (data, &mut self.order),
-                    learning_rate,
-                    self.level,
-                );
-                let error = error.map_err(|batch| Error::NonFiniteLoss { epoch, batch })?;
-                let batches = self.order.len().div_ceil(self.config.batch_size);
-                (self.config.reduction.loss(error, elements), batches)
+                end = end.next_multiple_of(STRETCH).min(batches);
+                for order in self.order[at.batches * size..].chunks_mut(STRETCH.saturating_mul(size)) {
+                    if at.batches >= end {
+                        break;
+                    }
+                    let count = order.len().div_ceil(size);
+                    let (rate, level) = (at.learning_rate, self.level);
+                    let error = plain_epoch(&mut self.model, plain, &self.config, (data, order), rate, level);
+                    at.totals.loss += error.map_err(|batch| failed(at.batches + batch))?;
+                    (at.batches, at.totals.updates) = (at.batches + count, at.totals.updates + count);
+                }
             }
             (_, Some(learner)) => {
                 let stack = self.model.stack();
                 let place = (&stack, self.model.params.flat_mut(), self.level);
-                let totals =
-                    learner.epoch(place, data.sequences(), &mut self.order, &self.config, learning_rate);
-                let totals = totals.map_err(failed)?;
-                (totals.loss * self.config.reduction.factor(totals.weight), totals.updates)
+                let order = &mut self.order[at.batches * size..];
+                let len = order.len().min((end - at.batches).saturating_mul(size));
+                let rate = at.learning_rate;
+                learner
+                    .batches(place, data.sequences(), &mut order[..len], (&self.config, rate), &mut at.totals)
+                    .map_err(failed)?;
+                at.batches = end;
             }
-            // `prepare` has made one.
-            (_, None) => (f64::NAN, 0),
+            // `make_room` has made one.
+            (_, None) => at.totals.loss = f64::NAN,
+        }
+        self.position = Some(at);
+        Ok(end < batches)
+    }
+
+    /// Ends the epoch, whose batches have all been run.
+    fn end_epoch(&mut self, data: &DatasetView<'_, T, I, O>) -> EpochStats {
+        let timesteps = data.offsets[data.len()];
+        let position = self.position.take();
+        let (learning_rate, mut totals) =
+            position.map_or((f64::NAN, Totals::default()), |at| (at.learning_rate, at.totals));
+        let loss = match (&self.plain, &mut self.learner) {
+            (Some(_), _) if data.is_plain() => {
+                self.config.reduction.loss(totals.loss, timesteps * self.model.output_size())
+            }
+            (_, Some(learner)) => {
+                let place = (self.model.params.flat_mut(), self.level);
+                learner.rest(place, (&self.config, learning_rate), &mut totals);
+                totals.loss * self.config.reduction.factor(totals.weight)
+            }
+            (_, None) => f64::NAN,
         };
-        Ok(EpochStats { epoch, loss, batches, timesteps, learning_rate, validation_loss: None, best: false })
+        let (epoch, batches) = (self.epoch, totals.updates);
+        EpochStats { epoch, loss, batches, timesteps, learning_rate, validation_loss: None, best: false }
     }
 }
 
-/// An epoch on one of the ways for plain networks: the sum of squared errors, or the number of the failing batch.
+/// A stretch of an epoch on one of the ways for plain networks: the sum of squared errors, or the number of the failing batch.
 fn plain_epoch<I: Dim, H: Dim, O: Dim, T: Float>(
     model: &mut Model<I, H, O, T>,
     plain: &mut Plain<T>,

@@ -16,20 +16,25 @@ use crate::html_report;
 use crate::output::Output;
 use crate::plan::{Failed, Outcome, Plan};
 use crate::report::{count, model_json, model_line, scores_json, write_scores};
+use crate::resume::Resumed;
 use crate::settings::Settings;
 
 /// Runs the command.
 pub fn run(args: Box<TrainArgs>) -> Result<(), Failure> {
-    let TrainArgs { settings: flags, config: config_path, json } = *args;
-    let flags = match &config_path {
+    let TrainArgs { settings: flags, config: config_path, resume, json } = *args;
+    let mut flags = match &config_path {
         Some(path) => config::merge(flags, config::read(path)?),
         None => flags,
     };
+    let resumed = resume.as_deref().map(Resumed::read).transpose()?;
+    if let Some(resumed) = &resumed {
+        flags = resumed.flags(flags);
+    }
     let settings = Settings::resolve(flags)?;
     let inputs: Vec<&Path> = settings.data.iter().chain(&config_path).map(AsRef::as_ref).collect();
-    let outputs = Outputs::check(&settings, &inputs)?;
+    let outputs = Outputs::check(&settings, &inputs, resume.as_deref())?;
     let plan = Plan::new(settings)?;
-    let outcome = match plan.run(false) {
+    let outcome = match plan.run_with(false, resumed.as_ref(), outputs.checkpoint.as_ref()) {
         Ok(outcome) => outcome,
         Err(Failed { failure, history }) => {
             // How it came to diverge is what one wants to see then.
@@ -50,8 +55,17 @@ pub fn run(args: Box<TrainArgs>) -> Result<(), Failure> {
     }
     let reported = report(&plan, &outcome, json);
     let saved = plan.settings.out.display();
+    if let Some(failure) = outcome.unkept {
+        return Err(Failure::input(format!("{failure}; the model is saved in {saved}")));
+    }
     if outcome.interrupted {
-        let message = format!("interrupted after epoch {}; the model is saved in {saved}", outcome.epochs);
+        let after = outcome.epochs;
+        let kept = plan
+            .settings
+            .checkpoint
+            .as_ref()
+            .map_or_else(String::new, |path| format!("; bptt train --resume {} goes on", path.display()));
+        let message = format!("interrupted after epoch {after}; the model is saved in {saved}{kept}");
         return Err(Failure::Interrupted(message));
     }
     match reported {
@@ -67,25 +81,33 @@ struct Outputs {
     model: Output,
     history: Option<Output>,
     report: Option<Output>,
+    checkpoint: Option<Output>,
 }
 
 impl Outputs {
-    fn check(settings: &Settings, inputs: &[&Path]) -> Result<Self, Failure> {
-        let other =
-            |path: &Option<PathBuf>| path.as_deref().map(|path| Output::check(path, inputs)).transpose();
-        let named = [Some(&settings.out), settings.history.as_ref(), settings.report.as_ref()];
+    /// Only a checkpoint may be written where one was read: `resume`.
+    fn check(settings: &Settings, inputs: &[&Path], resume: Option<&Path>) -> Result<Self, Failure> {
+        let read: Vec<&Path> = inputs.iter().copied().chain(resume).collect();
+        let other = |path: &Option<PathBuf>, inputs: &[&Path]| {
+            path.as_deref().map(|path| Output::check(path, inputs)).transpose()
+        };
+        let Settings { out, history, report, checkpoint, .. } = settings;
+        let named = [Some(out), history.as_ref(), report.as_ref(), checkpoint.as_ref()];
         let named: Vec<&PathBuf> = named.into_iter().flatten().collect();
         for (number, path) in named.iter().enumerate() {
             if named[..number].contains(path) {
-                let message =
-                    format!("{}: expected different files for model, history and report", path.display());
+                let message = format!(
+                    "{}: expected different files for model, history, report and checkpoint",
+                    path.display()
+                );
                 return Err(Failure::input(message));
             }
         }
         Ok(Self {
-            model: Output::check(&settings.out, inputs)?,
-            history: other(&settings.history)?,
-            report: other(&settings.report)?,
+            model: Output::check(out, &read)?,
+            history: other(history, &read)?,
+            report: other(report, &read)?,
+            checkpoint: other(checkpoint, inputs)?,
         })
     }
 }

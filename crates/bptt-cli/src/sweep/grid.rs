@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// Settings whose value is a list already; a choice of them is a list of lists.
 const LISTS: [&str; 4] = ["inputs", "labels", "class-weights", "betas"];
 /// Settings that have no sense here.
-const REFUSED: [&str; 4] = ["out", "history", "report", "eval-every"];
+const REFUSED: [&str; 6] = ["out", "history", "report", "eval-every", "checkpoint", "checkpoint-every"];
 
 /// One training of the grid.
 pub struct Point {

@@ -7,8 +7,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::shown;
-use super::{AnyModel, FORMAT, FORMAT_VERSION, FileError, Metadata, ModelFile, Task};
-use crate::{Activation, Cell, Float, Loss, Normalization, Normalizer};
+use super::{AnyModel, FORMAT, FORMAT_VERSION, FileError, Metadata, ModelFile, Task, either};
+use crate::cell::Layout;
+use crate::dim::Dyn;
+use crate::{Activation, Cell, DynRnn, Float, Loss, Normalization, Normalizer};
 
 /// Entries as read.
 pub(crate) type Entries<'a> = BTreeMap<&'a str, &'a str>;
@@ -54,18 +56,10 @@ pub(crate) fn write(file: &ModelFile) -> BTreeMap<&'static str, String> {
         sequence: metadata.sequence_column.clone(),
         time: metadata.time_column.clone(),
     };
-    let network = model.architecture();
-    let mut entries = BTreeMap::from([
+    let mut entries = either!(model, model => architecture(model));
+    entries.extend([
         ("format", FORMAT.to_owned()),
         ("format_version", FORMAT_VERSION.to_string()),
-        ("cell", network.cell.name().to_owned()),
-        ("num_layers", network.num_layers.to_string()),
-        ("bidirectional", network.bidirectional.to_string()),
-        ("dropout", network.dropout.to_string()),
-        ("dtype", model.dtype().to_owned()),
-        ("input_size", model.input_size().to_string()),
-        ("hidden_size", model.hidden_size().to_string()),
-        ("output_size", model.output_size().to_string()),
         ("columns", json(&columns)),
         ("training", json(&metadata.training)),
     ]);
@@ -78,7 +72,6 @@ pub(crate) fn write(file: &ModelFile) -> BTreeMap<&'static str, String> {
     };
     let classes = (!metadata.classes.is_empty()).then(|| json(&metadata.classes));
     let optional = [
-        ("activation", network.cell.activation().map(|activation| activation.name().to_owned())),
         ("loss", metadata.loss.map(|loss| loss.name().to_owned())),
         ("classes", classes),
         (INPUTS, metadata.input_normalizer.as_ref().map(scaling)),
@@ -91,25 +84,57 @@ pub(crate) fn write(file: &ModelFile) -> BTreeMap<&'static str, String> {
     entries
 }
 
+/// The entries for cell, layers, type and sizes.
+pub(super) fn architecture<T: Float>(model: &DynRnn<T>) -> BTreeMap<&'static str, String> {
+    let network = model.architecture();
+    let mut entries = BTreeMap::from([
+        ("cell", network.cell.name().to_owned()),
+        ("num_layers", network.num_layers.to_string()),
+        ("bidirectional", network.bidirectional.to_string()),
+        ("dropout", network.dropout.to_string()),
+        ("dtype", T::DTYPE.to_owned()),
+        ("input_size", model.input_size().to_string()),
+        ("hidden_size", model.hidden_size().to_string()),
+        ("output_size", model.output_size().to_string()),
+    ]);
+    if let Some(activation) = network.cell.activation() {
+        entries.insert("activation", activation.name().to_owned());
+    }
+    entries
+}
+
 /// JSON of texts and finite numbers, which cannot fail.
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Refuses files of other programs and of newer releases.
-pub(crate) fn check_format(entries: &Entries<'_>) -> Result<(), FileError> {
+/// Refuses files of other programs, other files of this one, and those of newer releases.
+pub(crate) fn check_format(entries: &Entries<'_>, format: &str, supported: u32) -> Result<(), FileError> {
     match entries.get("format") {
-        Some(&FORMAT) => {}
+        Some(found) if *found == format => {}
+        Some(&FORMAT) => return Err(FileError::Kind { expected: CHECKPOINT, found: MODEL }),
+        Some(&super::checkpoint::FORMAT) => {
+            return Err(FileError::Kind { expected: MODEL, found: CHECKPOINT });
+        }
         other => return Err(FileError::Foreign { format: other.map(|format| shown(format)) }),
     }
     let found: u64 = number(entries, "format_version", "a whole number from 1 on")?;
-    if found > u64::from(FORMAT_VERSION) {
-        return Err(FileError::NewerVersion { supported: FORMAT_VERSION, found });
+    if found > u64::from(supported) {
+        return Err(FileError::NewerVersion { supported, found });
     }
     if found == 0 { Err(invalid("format_version", "a whole number from 1 on", "0")) } else { Ok(()) }
 }
 
+/// The kinds of files.
+const MODEL: &str = "a model";
+const CHECKPOINT: &str = "a checkpoint of a training";
+
 impl Architecture {
+    pub fn layout(self) -> Layout<Dyn, Dyn, Dyn> {
+        let Self { input_size, hidden_size, output_size, .. } = self;
+        Layout { input: Dyn(input_size), hidden: Dyn(hidden_size), output: Dyn(output_size) }
+    }
+
     /// Reads the architecture; the sizes are at least 1.
     pub fn read(entries: &Entries<'_>) -> Result<Self, FileError> {
         let cell = match name(entries, "cell", &Cell::NAMES)? {
@@ -186,7 +211,7 @@ fn read_normalizer(entries: &Entries<'_>, key: &'static str) -> Result<Option<No
         .map_err(|error| invalid(key, &format!("finite offsets and scales above 0 ({error})"), &shown(text)))
 }
 
-fn text<'a>(entries: &Entries<'a>, key: &'static str) -> Result<&'a str, FileError> {
+pub(super) fn text<'a>(entries: &Entries<'a>, key: &'static str) -> Result<&'a str, FileError> {
     entries.get(key).copied().ok_or(FileError::MissingEntry { key })
 }
 
@@ -201,7 +226,7 @@ fn number<N: FromStr>(entries: &Entries<'_>, key: &'static str, expected: &str) 
     text.parse().map_err(|_| invalid(key, expected, &shown(text)))
 }
 
-fn parse_json<V: DeserializeOwned>(
+pub(super) fn parse_json<V: DeserializeOwned>(
     entries: &Entries<'_>,
     key: &'static str,
     expected: &str,
@@ -215,6 +240,6 @@ fn one_of(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
 }
 
-fn invalid(key: &'static str, expected: &str, found: &str) -> FileError {
+pub(super) fn invalid(key: &'static str, expected: &str, found: &str) -> FileError {
     FileError::Entry { key, expected: expected.to_owned(), found: format!("`{found}`") }
 }

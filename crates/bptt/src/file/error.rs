@@ -25,6 +25,13 @@ pub enum FileError {
         /// Its entry `format`, if it has one.
         format: Option<String>,
     },
+    /// A file of this library, but of another kind.
+    Kind {
+        /// The kind that can be read here.
+        expected: &'static str,
+        /// The file's.
+        found: &'static str,
+    },
     /// The file was written by a newer release.
     NewerVersion {
         /// The newest version that this release reads.
@@ -132,6 +139,7 @@ impl fmt::Display for FileError {
             Self::Foreign { format: None } => {
                 write!(f, "this safetensors file is not a bptt model: expected format `bptt`, found none")
             }
+            Self::Kind { expected, found } => write!(f, "expected {expected}, found {found}"),
             Self::NewerVersion { supported, found } => write!(
                 f,
                 "the file was written by a newer release: expected format version {supported} or older, \

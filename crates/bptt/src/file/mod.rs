@@ -35,8 +35,11 @@
 //!
 //! The same [`ModelFile`] always gives the same bytes. Entries of other names are ignored.
 //!
+//! A training that is to go on later is a [`Checkpoint`], a file of the same make.
+//!
 //! [safetensors]: https://github.com/huggingface/safetensors
 
+mod checkpoint;
 mod checksum;
 pub(crate) mod entries;
 mod error;
@@ -46,6 +49,7 @@ mod state_dict;
 pub(crate) mod tensor;
 mod write;
 
+pub use checkpoint::{AnyState, CHECKPOINT_VERSION, Checkpoint};
 pub use error::FileError;
 pub(crate) use error::shown;
 pub use metadata::{Metadata, Task};

@@ -6,9 +6,7 @@ use super::entries::{self, Architecture, Entries};
 use super::error::shown;
 use super::tensor::{self, Element, Tensor};
 use super::write::LARGEST_HEADER;
-use super::{AnyModel, FileError, ModelFile, checksum};
-use crate::cell::Layout;
-use crate::dim::Dyn;
+use super::{AnyModel, FORMAT, FORMAT_VERSION, FileError, ModelFile, checksum};
 use crate::stack::Stack;
 use crate::{DynRnn, Model};
 
@@ -17,7 +15,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ModelFile, FileError> {
     let (header, data) = open(bytes)?;
     let pairs = header.metadata().iter().flatten();
     let entries: Entries<'_> = pairs.map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    entries::check_format(&entries)?;
+    entries::check_format(&entries, FORMAT, FORMAT_VERSION)?;
     let architecture = Architecture::read(&entries)?;
     let model = if architecture.double {
         AnyModel::F64(read_model(architecture, &header, &entries, data)?)
@@ -66,57 +64,75 @@ fn read_model<T: Element>(
     entries: &Entries<'_>,
     data: &[u8],
 ) -> Result<DynRnn<T>, FileError> {
-    let Architecture { network, input_size, hidden_size, output_size, .. } = architecture;
-    let layout = Layout { input: Dyn(input_size), hidden: Dyn(hidden_size), output: Dyn(output_size) };
-    // Before names are made for layers that a file only claims to have.
-    let (layers, found) = (network.num_layers, header.offset_keys().len());
-    if layers > found {
-        let expected = format!("no more layers than there are tensors, {found}");
-        return Err(FileError::Entry { key: "num_layers", expected, found: format!("`{layers}`") });
-    }
-    let tensors = tensors::<T>(Stack::new(layout, network), header, data)?;
+    let expected = parameters::<T>(architecture, header, "")?;
+    let tensors = tensors(expected, header, data)?;
     check_sum(entries, &tensors)?;
-    let mut model = Model::zeroed(layout, network)?;
+    let mut model = Model::zeroed(architecture.layout(), architecture.network)?;
     tensor::into_model(&mut model, &tensors)?;
     Ok(model)
 }
 
-/// The tensors of `stack` in the order of their names: all there, of their shapes and types, and no others.
-fn tensors<'a, T: Element>(
-    stack: Stack,
+/// What a tensor has to be.
+pub(super) struct Expected {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub tag: &'static str,
+}
+
+/// The parameters of a network, each name after `prefix`.
+pub(super) fn parameters<T: Element>(
+    architecture: Architecture,
+    header: &Header,
+    prefix: &str,
+) -> Result<Vec<Expected>, FileError> {
+    // Before names are made for layers that a file only claims to have.
+    let (layers, found) = (architecture.network.num_layers, header.offset_keys().len());
+    if layers > found {
+        let expected = format!("no more layers than there are tensors, {found}");
+        return Err(FileError::Entry { key: "num_layers", expected, found: format!("`{layers}`") });
+    }
+    let table = Stack::new(architecture.layout(), architecture.network).table::<T>();
+    let expected = |entry: crate::params::Entry| {
+        let name = if prefix.is_empty() { entry.name } else { format!("{prefix}{}", entry.name) };
+        Expected { name, shape: entry.shape, tag: T::TAG }
+    };
+    Ok(table.entries.into_iter().map(expected).collect())
+}
+
+/// The tensors that are expected, in the order of their names: all there, of their shapes and types, and no others.
+pub(super) fn tensors<'a>(
+    mut expected: Vec<Expected>,
     header: &Header,
     data: &'a [u8],
 ) -> Result<Vec<Tensor<'a>>, FileError> {
-    let mut table = stack.table::<T>().entries;
-    table.sort_by(|a, b| a.name.cmp(&b.name));
-    if let Some(entry) = table.iter().find(|entry| header.info(&entry.name).is_none()) {
-        return Err(FileError::MissingTensor { name: entry.name.clone() });
+    expected.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(tensor) = expected.iter().find(|tensor| header.info(&tensor.name).is_none()) {
+        return Err(FileError::MissingTensor { name: tensor.name.clone() });
     }
-    let known = |name: &String| table.iter().any(|entry| entry.name == *name);
+    let known =
+        |name: &String| expected.binary_search_by(|tensor| tensor.name.as_str().cmp(name.as_str())).is_ok();
     if let Some(name) = header.offset_keys().iter().find(|name| !known(name)) {
         return Err(FileError::UnknownTensor { name: shown(name) });
     }
-    let read = |entry: &crate::params::Entry| {
-        let name = entry.name.clone();
+    let read = |Expected { name, shape, tag }: Expected| {
         let Some(info) = header.info(&name) else { return Err(FileError::MissingTensor { name }) };
-        if info.shape != entry.shape {
-            let (expected, found) = (entry.shape.clone(), info.shape.clone());
-            return Err(FileError::Shape { name, expected, found });
+        if info.shape != shape {
+            return Err(FileError::Shape { name, expected: shape, found: info.shape.clone() });
         }
         let found = info.dtype.to_string();
-        if found != T::TAG {
-            return Err(FileError::Dtype { name, expected: T::TAG, found });
+        if found != tag {
+            return Err(FileError::Dtype { name, expected: tag, found });
         }
         let (start, end) = info.data_offsets;
         let Some(data) = data.get(start..end) else {
             return Err(FileError::FileLength { expected: end as u64, found: data.len() as u64 });
         };
-        Ok(Tensor { name, tag: T::TAG, shape: info.shape.clone(), data: data.into() })
+        Ok(Tensor { name, tag, shape, data: data.into() })
     };
-    table.iter().map(read).collect()
+    expected.into_iter().map(read).collect()
 }
 
-fn check_sum(entries: &Entries<'_>, tensors: &[Tensor<'_>]) -> Result<(), FileError> {
+pub(super) fn check_sum(entries: &Entries<'_>, tensors: &[Tensor<'_>]) -> Result<(), FileError> {
     let found = *entries.get(checksum::KEY).ok_or(FileError::MissingEntry { key: checksum::KEY })?;
     let expected = checksum::checksum(entries, tensors);
     if found == expected { Ok(()) } else { Err(FileError::Checksum { expected, found: shown(found) }) }

@@ -26,9 +26,16 @@ enum Item<'a> {
 pub(super) fn write(file: &ModelFile) -> Result<Vec<u8>, FileError> {
     file.metadata.check(&file.model)?;
     let tensors = either!(&file.model, model => tensor::from_model(model))?;
-    let mut entries = entries::write(file);
-    entries.insert(checksum::KEY, checksum::checksum(&entries, &tensors));
-    let header = header(entries, &tensors)?;
+    container(entries::write(file), &tensors)
+}
+
+/// A safetensors file of `entries` and a checksum, and of `tensors`, which come in the order of their names.
+pub(super) fn container(
+    mut entries: BTreeMap<&'static str, String>,
+    tensors: &[Tensor<'_>],
+) -> Result<Vec<u8>, FileError> {
+    entries.insert(checksum::KEY, checksum::checksum(&entries, tensors));
+    let header = header(entries, tensors)?;
 
     let data: usize = tensors.iter().map(|tensor| tensor.data.len()).sum();
     let mut bytes = Vec::with_capacity(8 + header.len() + data);

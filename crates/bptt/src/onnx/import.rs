@@ -8,7 +8,7 @@ use crate::cell::Layout;
 use crate::dim::Dyn;
 use crate::file::entries::{self, Entries};
 use crate::file::tensor::{Element, check_finite};
-use crate::file::{AnyModel, FORMAT, Metadata, ModelFile, Task};
+use crate::file::{AnyModel, FORMAT, FORMAT_VERSION, Metadata, ModelFile, Task};
 use crate::{Architecture, DynRnn, Loss, Model, Normalization, Normalizer};
 
 pub(super) fn import(bytes: &[u8]) -> Result<ModelFile, OnnxError> {
@@ -23,7 +23,7 @@ pub(super) fn import(bytes: &[u8]) -> Result<ModelFile, OnnxError> {
     let ours = properties.get("format") == Some(&FORMAT);
     let mut architecture = architecture(network);
     if ours {
-        entries::check_format(&properties)?;
+        entries::check_format(&properties, FORMAT, FORMAT_VERSION)?;
         let dropout = entries::Architecture::read(&properties)?.network.dropout;
         if architecture.num_layers > 1 {
             architecture.dropout = dropout;

@@ -25,7 +25,7 @@ pub(crate) struct Sequences<'a, T> {
 }
 
 /// Sums over an epoch.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Totals {
     /// Of the weighted losses.
     pub loss: f64,
@@ -33,6 +33,8 @@ pub(crate) struct Totals {
     pub weight: f64,
     /// Updates made.
     pub updates: usize,
+    /// Batches, or windows of them, that were passed through.
+    pub passes: usize,
 }
 
 /// What training needs beside the parameters, whatever the architecture, loss and optimizer.
@@ -40,10 +42,12 @@ pub(crate) struct Totals {
 pub struct Learner<T> {
     derived: Derived<T>,
     buffers: Buffers<T>,
-    gradient: Buffer<T>,
-    optimizer: OptimizerState<T>,
+    pub(crate) gradient: Buffer<T>,
+    pub(crate) optimizer: OptimizerState<T>,
     /// Passes over a batch so far; dropout draws anew for each.
-    passes: u64,
+    pub(crate) passes: u64,
+    /// Passes whose gradients wait for the next update.
+    pub(crate) pending: usize,
 }
 
 impl<T: Float> Learner<T> {
@@ -55,6 +59,7 @@ impl<T: Float> Learner<T> {
             gradient: Buffer::zeroed(len)?,
             optimizer: OptimizerState::new(config.optimizer, len)?,
             passes: 0,
+            pending: 0,
         })
     }
 
@@ -63,28 +68,30 @@ impl<T: Float> Learner<T> {
         self.buffers.fit(stack, longest.min(config.truncate.unwrap_or(usize::MAX)), batch)
     }
 
-    /// One epoch over the sequences `order`, which may change within a batch. Fails with the number (from 1) of the batch
-    /// whose loss was not finite; it makes no update.
-    pub fn epoch(
+    /// Batches of an epoch, over the sequences `order`, which may change within a batch. Fails with the number (from 1) of
+    /// the pass whose loss was not finite; it makes no update.
+    pub fn batches(
         &mut self,
         (stack, flat, level): (&Stack, &mut [T], Level),
         data: Sequences<'_, T>,
         order: &mut [usize],
-        config: &TrainConfig,
-        learning_rate: f64,
-    ) -> Result<Totals, usize> {
-        let mut totals = Totals::default();
-        let (mut batches, mut pending) = (0, 0);
+        (config, learning_rate): (&TrainConfig, f64),
+        totals: &mut Totals,
+    ) -> Result<(), usize> {
+        // Of batches that an interruption separated from their update.
+        if self.pending > 0 {
+            self.derived.refresh(stack, flat, true);
+        }
         for batch in order.chunks_mut(config.batch_size) {
             sort_by_length(batch, data.offsets);
             self.reset_states();
             let longest = length(data.offsets, batch[0]);
             let window = config.truncate.unwrap_or(longest).max(1);
             for start in (0..longest).step_by(window) {
-                batches += 1;
+                totals.passes += 1;
                 let count = self.select(batch, data.offsets, start, window);
                 let weight = self.weight(stack, data, config, count);
-                if pending == 0 {
+                if self.pending == 0 {
                     self.gradient.fill(T::ZERO);
                     self.derived.refresh(stack, flat, true);
                 }
@@ -92,22 +99,31 @@ impl<T: Float> Learner<T> {
                 let learns = weight > 0.0;
                 let loss = self.learn((stack, flat, level), data, config, (count, learns.then_some(scale)));
                 if !loss.is_finite() {
-                    return Err(batches);
+                    self.pending = 0;
+                    return Err(totals.passes);
                 }
                 (totals.loss, totals.weight) = (totals.loss + loss, totals.weight + weight);
                 // A window without labels teaches nothing.
-                pending += usize::from(learns);
-                if pending == config.accumulate {
-                    self.update(flat, level, config, learning_rate);
-                    (totals.updates, pending) = (totals.updates + 1, 0);
+                self.pending += usize::from(learns);
+                if self.pending == config.accumulate {
+                    self.rest((flat, level), (config, learning_rate), totals);
                 }
             }
         }
-        if pending > 0 {
+        Ok(())
+    }
+
+    /// The update that gradients wait for, if any do.
+    pub fn rest(
+        &mut self,
+        (flat, level): (&mut [T], Level),
+        (config, learning_rate): (&TrainConfig, f64),
+        totals: &mut Totals,
+    ) {
+        if self.pending > 0 {
             self.update(flat, level, config, learning_rate);
-            totals.updates += 1;
+            (totals.updates, self.pending) = (totals.updates + 1, 0);
         }
-        Ok(totals)
     }
 
     /// The gradient of one batch, all sequences of `data`, and its sums.
@@ -125,7 +141,7 @@ impl<T: Float> Learner<T> {
         self.derived.refresh(stack, flat, true);
         let scale = config.reduction.factor(weight);
         let loss = self.learn((stack, flat, level), data, config, (count, Some(scale)));
-        (Totals { loss, weight, updates: 0 }, &self.gradient)
+        (Totals { loss, weight, ..Totals::default() }, &self.gradient)
     }
 
     /// The buffers, for states.
