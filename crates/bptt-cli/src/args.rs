@@ -504,6 +504,10 @@ choice! {
     ExportFormat {
         /// A graph for ONNX Runtime and others
         Onnx,
+        /// A Rust module that needs nothing but core
+        Rust,
+        /// A C99 file without dependencies
+        C,
     }
 }
 choice! {

@@ -1,6 +1,6 @@
 //! The weights in the order in which a step reads them.
 //!
-//! A step works on a block of one or two registers of units at a time, through all its gates. So for each layer, and
+//! A step works on a block of up to four registers of units at a time, through all its gates. So for each layer, and
 //! each block of it, come one after the other, each row as wide as the block:
 //!
 //! | rows | what |
@@ -18,11 +18,23 @@ use crate::cell::recurrence::is_split;
 use crate::stack::Stack;
 use crate::{Float, Result};
 
-/// Units of the block that begins at unit `n`.
+/// Whether sums have a single chain.
+pub(super) fn is_wide(_stack: &Stack) -> bool {
+    false
+}
+
+/// Registers of the block that begins at unit `n`, for `lanes` a register.
 #[inline(always)]
-pub(super) fn block(gates: usize, lanes: usize, n: usize, hidden: usize) -> usize {
-    // A cell with a single gate takes two registers, which keep the multipliers as busy as more gates do.
-    if gates == 1 && n + lanes < hidden { 2 * lanes } else { lanes }
+pub(super) fn block((gates, wide): (usize, bool), lanes: usize, n: usize, hidden: usize) -> usize {
+    // As many chains as keep the multipliers busy: those of a sum, of all gates and of all registers count.
+    let left = (hidden - n).div_ceil(lanes);
+    if gates == 1 && wide && left >= 4 {
+        4
+    } else if (gates == 1 || wide) && left >= 2 {
+        2
+    } else {
+        1
+    }
 }
 
 /// Packs the parameters of `stack`, for vectors of `lanes`.
@@ -41,14 +53,14 @@ pub(super) fn pack<T: Float>(stack: &Stack, flat: &[T], lanes: usize) -> Result<
 /// Hands out all rows in their order.
 fn walk<T: Float>(stack: &Stack, flat: &[T], lanes: usize, mut row: impl FnMut(&[T])) {
     let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
-    let split = is_split(stack.architecture.cell);
+    let (split, wide) = (is_split(stack.architecture.cell), is_wide(stack));
     // As wide as the widest block.
-    let mut made = [T::ZERO; 32];
+    let mut made = [T::ZERO; 64];
     for layer in 0..stack.architecture.num_layers {
         let place = stack.place::<T>(layer, 0);
         let mut n = 0;
         while n < h {
-            let width = block(gates, lanes, n, h);
+            let width = lanes * block((gates, wide), lanes, n, h);
             for gate in 0..gates {
                 let (ih, hh) = (place.bias_ih + gate * p + n, place.bias_hh + gate * p + n);
                 for lane in 0..width {

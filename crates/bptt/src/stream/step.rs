@@ -2,9 +2,12 @@
 //!
 //! For each block of units all gates' sums are made in registers, from the inputs first and then from `h_{t−1}`, and go
 //! through the cell; nothing else is stored but `h_t` and `c_t`. The chains of each sum, and the order in which they are
-//! joined, are those of [`crate::kernel::affine`] for the inputs and of `stack::forward` for `h_{t−1}`.
+//! joined, are those of [`crate::kernel::affine`] for the inputs and of `stack::forward` for `h_{t−1}`, or those of
+//! [`crate::kernel::panel`] where a network is wide: one chain.
 
-use super::pack::{block, pack};
+use std::marker::PhantomData;
+
+use super::pack::{block, is_wide, pack};
 use super::state::rows;
 use crate::buffer::Buffer;
 use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence, with_cell};
@@ -24,7 +27,7 @@ pub struct Plan<T> {
     packed: Buffer<T>,
 }
 
-/// A step at the level that it was made for.
+/// A step at the level and for the size that it was made for.
 pub type StepFn<T> = fn(Step<'_, T>);
 
 /// What a step works on.
@@ -39,13 +42,16 @@ pub struct Step<'a, T> {
 
 /// Prepares a network, and picks the function that takes its steps.
 pub(crate) fn prepare<T: Float>(stack: Stack, flat: &[T], level: Level) -> Result<(Plan<T>, StepFn<T>)> {
-    let (lanes, step) = level.run(Choose(std::marker::PhantomData));
+    let (lanes, step) = level.run(Choose { wide: is_wide(&stack), element: PhantomData });
     let packed = pack(&stack, flat, lanes)?;
     Ok((Plan { stack, packed }, step))
 }
 
 /// Picks lanes and function of the level that it runs at.
-struct Choose<T>(std::marker::PhantomData<T>);
+struct Choose<T> {
+    wide: bool,
+    element: PhantomData<T>,
+}
 
 impl<T: Float> Kernel for Choose<T> {
     type Element = T;
@@ -53,22 +59,23 @@ impl<T: Float> Kernel for Choose<T> {
 
     #[inline(always)]
     fn run<S: Isa>(self) -> Self::Output {
-        (T::Vector::<S>::LANES, enter::<T, S>)
+        let step = if self.wide { enter::<T, S, true> } else { enter::<T, S, false> };
+        (T::Vector::<S>::LANES, step)
     }
 }
 
 /// Runs a step at the level `S`, which [`Choose`] ran at.
-fn enter<T: Float, S: Isa>(step: Step<'_, T>) {
-    with_cell!(step.plan.stack.architecture.cell, |cell| S::call(Cells { cell, step }));
+fn enter<T: Float, S: Isa, const WIDE: bool>(step: Step<'_, T>) {
+    with_cell!(step.plan.stack.architecture.cell, |cell| S::call(Cells::<T, _, WIDE> { cell, step }));
 }
 
 /// A step of layers of one cell.
-struct Cells<'a, T, C> {
+struct Cells<'a, T, C, const WIDE: bool> {
     cell: C,
     step: Step<'a, T>,
 }
 
-impl<T: Float, C: Recurrence> Kernel for Cells<'_, T, C> {
+impl<T: Float, C: Recurrence, const WIDE: bool> Kernel for Cells<'_, T, C, WIDE> {
     type Element = T;
     type Output = ();
 
@@ -89,15 +96,18 @@ impl<T: Float, C: Recurrence> Kernel for Cells<'_, T, C> {
             let (first, present) = present.split_at_mut(p);
             let (second, memory) = present.split_at_mut(p);
             let (past, now) = if odd { (&*second, first) } else { (&*first, second) };
+            let ends = (inputs, past, h);
             let mut n = 0;
             while n < h {
-                if C::GATES == 1 && block(C::GATES, T::Vector::<S>::LANES, n, h) > T::Vector::<S>::LANES {
-                    units::<T, S, C, 2>(cell, &mut weights, (inputs, past, h), (now, memory), n);
-                    n += 2 * T::Vector::<S>::LANES;
+                let registers = block((C::GATES, WIDE), T::Vector::<S>::LANES, n, h);
+                if const { C::GATES == 1 && WIDE } && registers == 4 {
+                    units::<T, S, C, 4, WIDE>(cell, &mut weights, ends, (now, memory), n);
+                } else if const { C::GATES == 1 || WIDE } && registers == 2 {
+                    units::<T, S, C, 2, WIDE>(cell, &mut weights, ends, (now, memory), n);
                 } else {
-                    units::<T, S, C, 1>(cell, &mut weights, (inputs, past, h), (now, memory), n);
-                    n += T::Vector::<S>::LANES;
+                    units::<T, S, C, 1, WIDE>(cell, &mut weights, ends, (now, memory), n);
                 }
+                n += registers * T::Vector::<S>::LANES;
             }
         }
         let top = &state[(stack.architecture.num_layers - 1) * len + usize::from(!odd) * p..][..p];
@@ -113,7 +123,7 @@ type Sums<T, S, const U: usize> = [Block<T, S, U>; MOST_GATES];
 
 /// A block of `U` registers of units, from `n` on; takes its weights off the front of `weights`.
 #[inline(always)]
-fn units<T: Float, S: Isa, C: Recurrence, const U: usize>(
+fn units<T: Float, S: Isa, C: Recurrence, const U: usize, const WIDE: bool>(
     cell: C,
     weights: &mut &[T],
     (inputs, past, h): (&[T], &[T], usize),
@@ -128,18 +138,18 @@ fn units<T: Float, S: Isa, C: Recurrence, const U: usize>(
     let mut sums = [[none; U]; MOST_GATES];
     unroll!(|g| in C::GATES => sums[g] = load::<T, S, U>(bias, g * width));
     let rows = next_row(weights, inputs.len() * C::GATES * width);
-    // As many gates at once as there are registers for 4 chains of each.
-    if const { S::REGISTERS >= 32 } {
-        project::<T, S, C, U, 0, 4>(&mut sums, rows, inputs);
+    // As many gates at once as there are registers for the chains of each.
+    if const { WIDE || S::REGISTERS >= 32 } {
+        project::<T, S, C, U, WIDE, 0, 4>(&mut sums, rows, inputs);
     } else {
-        project::<T, S, C, U, 0, 2>(&mut sums, rows, inputs);
-        project::<T, S, C, U, 2, 2>(&mut sums, rows, inputs);
+        project::<T, S, C, U, WIDE, 0, 2>(&mut sums, rows, inputs);
+        project::<T, S, C, U, WIDE, 2, 2>(&mut sums, rows, inputs);
     }
     let input = sums[C::GATES - 1];
     if C::SPLIT {
         sums[C::GATES - 1] = split;
     }
-    recur::<T, S, C, U>(&mut sums, next_row(weights, h * C::GATES * width), &past[..h]);
+    recur::<T, S, C, U, WIDE>(&mut sums, next_row(weights, h * C::GATES * width), &past[..h]);
     unroll!(|u| in U => {
         let at = n + u * T::Vector::<S>::LANES;
         let mut gates = [none; MOST_GATES];
@@ -158,9 +168,17 @@ fn units<T: Float, S: Isa, C: Recurrence, const U: usize>(
     });
 }
 
-/// `sums += x · W_ih`, for the gates from `FIRST` on, at most `COUNT`; 4 chains each.
+/// `sums += x · W_ih`, for the gates from `FIRST` on, at most `COUNT`; 4 chains each, or 1 where it is wide.
 #[inline(always)]
-fn project<T: Float, S: Isa, C: Recurrence, const U: usize, const FIRST: usize, const COUNT: usize>(
+fn project<
+    T: Float,
+    S: Isa,
+    C: Recurrence,
+    const U: usize,
+    const WIDE: bool,
+    const FIRST: usize,
+    const COUNT: usize,
+>(
     sums: &mut Sums<T, S, U>,
     mut rows: &[T],
     x: &[T],
@@ -178,7 +196,8 @@ fn project<T: Float, S: Isa, C: Recurrence, const U: usize, const FIRST: usize, 
         unroll!(|c| in 4 => {
             let row = next_row(&mut rows, C::GATES * width);
             unroll!(|g| in COUNT => if FIRST + g < C::GATES {
-                fma::<T, S, U>(&mut chains[g][c], x[k + c], load::<T, S, U>(row, (FIRST + g) * width));
+                let chain = &mut chains[g][if WIDE { 0 } else { c }];
+                fma::<T, S, U>(chain, x[k + c], load::<T, S, U>(row, (FIRST + g) * width));
             });
         });
         k += 4;
@@ -186,17 +205,18 @@ fn project<T: Float, S: Isa, C: Recurrence, const U: usize, const FIRST: usize, 
     unroll!(|c| in 3 => if k + c < x.len() {
         let row = next_row(&mut rows, C::GATES * width);
         unroll!(|g| in COUNT => if FIRST + g < C::GATES {
-            fma::<T, S, U>(&mut chains[g][c], x[k + c], load::<T, S, U>(row, (FIRST + g) * width));
+            let chain = &mut chains[g][if WIDE { 0 } else { c }];
+            fma::<T, S, U>(chain, x[k + c], load::<T, S, U>(row, (FIRST + g) * width));
         });
     });
     unroll!(|g| in COUNT => if FIRST + g < C::GATES {
-        sums[FIRST + g] = join::<T, S, U>(chains[g]);
+        sums[FIRST + g] = if WIDE { chains[g][0] } else { join::<T, S, U>(chains[g]) };
     });
 }
 
-/// `sums += h_{t−1} · W_hh`, for all gates, with the cell's number of chains.
+/// `sums += h_{t−1} · W_hh`, for all gates, with the cell's number of chains, or 1 where it is wide.
 #[inline(always)]
-fn recur<T: Float, S: Isa, C: Recurrence, const U: usize>(
+fn recur<T: Float, S: Isa, C: Recurrence, const U: usize, const WIDE: bool>(
     sums: &mut Sums<T, S, U>,
     mut rows: &[T],
     past: &[T],
@@ -209,7 +229,8 @@ fn recur<T: Float, S: Isa, C: Recurrence, const U: usize>(
         unroll!(|c| in 4 => {
             let row = next_row(&mut rows, C::GATES * width);
             unroll!(|g| in C::GATES => {
-                fma::<T, S, U>(&mut chains[g][c % C::CHAINS], past[k + c], load::<T, S, U>(row, g * width));
+                let chain = &mut chains[g][if WIDE { 0 } else { c % C::CHAINS }];
+                fma::<T, S, U>(chain, past[k + c], load::<T, S, U>(row, g * width));
             });
         });
         k += 4;
@@ -217,12 +238,15 @@ fn recur<T: Float, S: Isa, C: Recurrence, const U: usize>(
     unroll!(|c| in 3 => if k + c < past.len() {
         let row = next_row(&mut rows, C::GATES * width);
         unroll!(|g| in C::GATES => {
-            fma::<T, S, U>(&mut chains[g][c % C::CHAINS], past[k + c], load::<T, S, U>(row, g * width));
+            let chain = &mut chains[g][if WIDE { 0 } else { c % C::CHAINS }];
+            fma::<T, S, U>(chain, past[k + c], load::<T, S, U>(row, g * width));
         });
     });
     unroll!(|g| in C::GATES => {
         let [first, second, ..] = chains[g];
-        sums[g] = if const { C::CHAINS == 4 } {
+        sums[g] = if WIDE {
+            first
+        } else if const { C::CHAINS == 4 } {
             join::<T, S, U>(chains[g])
         } else {
             add::<T, S, U>(first, second)

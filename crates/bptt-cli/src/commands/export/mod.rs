@@ -1,9 +1,12 @@
 //! `bptt export`: a model for another program. Each format is a file here and an arm of [`bytes`].
 
+mod c;
 mod onnx;
+mod rust;
+mod source;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bptt::file::{AnyModel, ModelFile};
 
@@ -24,16 +27,18 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     }
     let out = args.out.clone().unwrap_or_else(|| default_name(args));
     let output = Output::check(&out, &[&args.model])?;
-    let bytes =
-        bytes(args, &file).map_err(|error| Failure::input(format!("{}: {error}", args.model.display())))?;
+    let bytes = bytes(args.format, &file, &out)
+        .map_err(|error| Failure::input(format!("{}: {error}", args.model.display())))?;
     output.write(|writer| writer.write_all(&bytes))?;
     Ok(writeln!(io::stdout(), "saved {}", out.display())?)
 }
 
 /// The contents of the file, or why this model cannot be written so.
-fn bytes(args: &ExportArgs, file: &ModelFile) -> Result<Vec<u8>, Failure> {
-    match args.format {
+fn bytes(format: ExportFormat, file: &ModelFile, out: &Path) -> Result<Vec<u8>, Failure> {
+    match format {
         ExportFormat::Onnx => onnx::bytes(file),
+        ExportFormat::Rust => rust::bytes(file),
+        ExportFormat::C => c::bytes(file, out),
     }
 }
 
@@ -41,5 +46,7 @@ fn bytes(args: &ExportArgs, file: &ModelFile) -> Result<Vec<u8>, Failure> {
 fn default_name(args: &ExportArgs) -> PathBuf {
     args.model.with_extension(match args.format {
         ExportFormat::Onnx => "onnx",
+        ExportFormat::Rust => "rs",
+        ExportFormat::C => "c",
     })
 }
