@@ -44,6 +44,9 @@ fn read(args: &ImportArgs, like: Option<&ModelFile>) -> Result<ModelFile, Failur
             "--activation: expected a state dict of PyTorch, found an ONNX file, which says it itself",
         )),
         ImportFormat::Onnx => bptt::onnx::import(&bytes).map_err(|error| wrong(error.to_string())),
+        ImportFormat::Pytorch if bytes.starts_with(b"PK\x03\x04") => Err(wrong(
+            "expected a state dict written by safetensors.torch.save_file, found a file of torch.save".into(),
+        )),
         ImportFormat::Pytorch => {
             let like = like.and_then(|like| like.model.architecture().cell.activation());
             let activation = args.activation.map(activation).or(like).unwrap_or_default();

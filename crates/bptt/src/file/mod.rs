@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `format`, `format_version` | `bptt` and [`FORMAT_VERSION`] |
 //! | `cell` | `elman`, `gru` or `lstm` |
-//! | `activation` | of an Elman cell: a name of [`Activation`](crate::Activation) |
+//! | `activation` | of an Elman cell: a name of [`Activation`] |
 //! | `num_layers`, `bidirectional`, `dropout` | see [`Architecture`]; the last two are new in version 2 |
 //! | `dtype` | `float32` or `float64` |
 //! | `input_size`, `hidden_size`, `output_size` | the sizes |

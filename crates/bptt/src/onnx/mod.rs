@@ -27,14 +27,27 @@ mod operators;
 mod proto;
 mod read;
 mod reader;
+mod readout;
 mod recurrent;
+mod tensor;
 mod wire;
 
 pub use error::OnnxError;
 
 use crate::file::ModelFile;
 
-/// The bytes of an ONNX file. The same [`ModelFile`] always gives the same bytes.
+/// The bytes of an ONNX file.
+///
+/// ```
+/// use bptt::file::{Metadata, ModelFile};
+/// use bptt::{Architecture, DynRnn, onnx};
+/// let model = DynRnn::<f32>::with_architecture(3, 8, 1, Architecture::lstm().num_layers(2), 1)?;
+/// let file = ModelFile { model: model.into(), metadata: Metadata::default() };
+/// assert_eq!(onnx::import(&onnx::export(&file)?)?, file);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The same [`ModelFile`] always gives the same bytes.
 ///
 /// # Errors
 /// What [`ModelFile::to_bytes`] refuses, and [`OnnxError::Graph`] for models too large for the format.

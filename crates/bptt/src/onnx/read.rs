@@ -2,7 +2,8 @@
 
 use super::OnnxError;
 use super::fields::{Field, Fields};
-use super::proto::{attribute, data_type, entry, graph, model, node, opset, tensor, value_info};
+use super::proto::{attribute, entry, graph, model, node, opset, value_info};
+use super::tensor::Tensor;
 
 /// Nodes, or constants, of a graph: more than any sane one has, and a bound on what reading allocates.
 const MOST: usize = 100_000;
@@ -58,44 +59,22 @@ pub(super) struct Value<'a> {
     pub shape: Option<Vec<Option<usize>>>,
 }
 
-/// A tensor whose numbers are still bytes.
-#[derive(Debug, Default)]
-pub(super) struct Tensor<'a> {
-    pub name: &'a str,
-    pub shape: Vec<usize>,
-    pub data_type: i64,
-    raw: Option<&'a [u8]>,
-    /// Of the fields for the types: numbers of four bytes, of eight, and whole ones.
-    fours: Vec<&'a [u8]>,
-    eights: Vec<&'a [u8]>,
-    wholes: Vec<i64>,
-    external: bool,
-}
-
-/// The numbers of a tensor.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Numbers {
-    Single(Vec<f64>),
-    Double(Vec<f64>),
-    Whole(Vec<i64>),
-}
-
-fn wrong<T>(what: &str, expected: &str, found: impl ToString) -> Result<T, OnnxError> {
+pub(super) fn wrong<T>(what: &str, expected: &str, found: impl ToString) -> Result<T, OnnxError> {
     Err(OnnxError::Malformed { expected: format!("{expected} as {what}"), found: found.to_string() })
 }
 
-fn text<'a>(what: &str, field: Field<'a>) -> Result<&'a str, OnnxError> {
+pub(super) fn text<'a>(what: &str, field: Field<'a>) -> Result<&'a str, OnnxError> {
     match std::str::from_utf8(bytes(what, field)?) {
         Ok(text) => Ok(text),
         Err(error) => wrong(what, "text in UTF-8", error),
     }
 }
 
-fn bytes<'a>(what: &str, field: Field<'a>) -> Result<&'a [u8], OnnxError> {
+pub(super) fn bytes<'a>(what: &str, field: Field<'a>) -> Result<&'a [u8], OnnxError> {
     if let Field::Bytes(bytes) = field { Ok(bytes) } else { wrong(what, "bytes", "a number") }
 }
 
-fn int(what: &str, field: Field<'_>) -> Result<i64, OnnxError> {
+pub(super) fn int(what: &str, field: Field<'_>) -> Result<i64, OnnxError> {
     if let Field::Varint(value) = field {
         Ok(value as i64)
     } else {
@@ -104,7 +83,7 @@ fn int(what: &str, field: Field<'_>) -> Result<i64, OnnxError> {
 }
 
 /// One whole number, or a packed row of them.
-fn ints(what: &str, field: Field<'_>, into: &mut Vec<i64>) -> Result<(), OnnxError> {
+pub(super) fn ints(what: &str, field: Field<'_>, into: &mut Vec<i64>) -> Result<(), OnnxError> {
     let Field::Bytes(packed) = field else {
         into.push(int(what, field)?);
         return Ok(());
@@ -126,12 +105,8 @@ fn floats(what: &str, field: Field<'_>, into: &mut Vec<f64>) -> Result<(), OnnxE
     Ok(())
 }
 
-fn single(bytes: &[u8]) -> f64 {
+pub(super) fn single(bytes: &[u8]) -> f64 {
     bytes.try_into().map_or(0.0, |bytes| f64::from(f32::from_le_bytes(bytes)))
-}
-
-fn double(bytes: &[u8]) -> f64 {
-    bytes.try_into().map_or(0.0, f64::from_le_bytes)
 }
 
 fn bounded<T>(what: &str, list: &mut Vec<T>, item: T) -> Result<(), OnnxError> {
@@ -351,88 +326,4 @@ fn shape(message: &[u8]) -> Result<Option<Vec<Option<usize>>>, OnnxError> {
         sizes.push(size);
     }
     Ok(Some(sizes))
-}
-
-impl<'a> Tensor<'a> {
-    pub fn read(message: &'a [u8]) -> Result<Self, OnnxError> {
-        let (mut found, mut shape, mut fields) = (Self::default(), Vec::new(), Fields::of(message));
-        let what = "a tensor";
-        while let Some((number, field)) = fields.next()? {
-            match number {
-                tensor::DIMS => ints("the shape of a tensor", field, &mut shape)?,
-                tensor::DATA_TYPE => found.data_type = int("the type of a tensor", field)?,
-                tensor::NAME => found.name = text("the name of a tensor", field)?,
-                tensor::RAW_DATA => found.raw = Some(bytes(what, field)?),
-                tensor::FLOAT_DATA => found.fours.push(packed(field)?),
-                tensor::DOUBLE_DATA => found.eights.push(packed(field)?),
-                tensor::INT32_DATA | tensor::INT64_DATA => ints(what, field, &mut found.wholes)?,
-                tensor::DATA_LOCATION => found.external = int("the place of a tensor", field)? != 0,
-                _ => {}
-            }
-        }
-        for size in shape {
-            match usize::try_from(size) {
-                Ok(size) => found.shape.push(size),
-                Err(_) => return wrong("a size of a tensor", "a number from 0 on", size),
-            }
-        }
-        Ok(found)
-    }
-
-    /// The numbers of the tensor, as many as its shape says.
-    pub fn numbers(&self) -> Result<Numbers, OnnxError> {
-        let wrong = |expected: String, found: String| {
-            Err(OnnxError::Tensor { name: crate::file::shown(self.name), expected, found })
-        };
-        if self.external {
-            return wrong("numbers in the file itself".into(), "a reference to another file".into());
-        }
-        let wide = |chunk: &[u8]| chunk.try_into().map_or(0, i64::from_le_bytes);
-        let narrow = |chunk: &[u8]| chunk.try_into().map_or(0, |chunk| i64::from(i32::from_le_bytes(chunk)));
-        let (numbers, found) = match self.data_type {
-            data_type::FLOAT => {
-                let values: Vec<f64> = self.chunks(&self.fours, 4).map(single).collect();
-                let count = values.len();
-                (Numbers::Single(values), count)
-            }
-            data_type::DOUBLE => {
-                let values: Vec<f64> = self.chunks(&self.eights, 8).map(double).collect();
-                let count = values.len();
-                (Numbers::Double(values), count)
-            }
-            data_type::INT32 | data_type::INT64 => {
-                let size = if self.data_type == data_type::INT32 { 4 } else { 8 };
-                let values: Vec<i64> = match self.raw {
-                    Some(raw) if size == 4 => raw.chunks_exact(size).map(narrow).collect(),
-                    Some(raw) => raw.chunks_exact(size).map(wide).collect(),
-                    None => self.wholes.clone(),
-                };
-                let count = values.len();
-                (Numbers::Whole(values), count)
-            }
-            other => {
-                let expected = "the type float (1), double (11), int32 (6) or int64 (7)";
-                return wrong(expected.into(), other.to_string());
-            }
-        };
-        let expected = self.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
-        if expected == Some(found) {
-            return Ok(numbers);
-        }
-        wrong(format!("the numbers of shape {:?}", self.shape), format!("{found} of them"))
-    }
-
-    /// The numbers' bytes: raw, or those of the type's own field.
-    fn chunks<'s>(&'s self, typed: &'s [&'a [u8]], size: usize) -> impl Iterator<Item = &'a [u8]> + 's {
-        let raw = self.raw.into_iter();
-        let typed = typed.iter().copied().filter(|_| self.raw.is_none());
-        raw.chain(typed).flat_map(move |bytes| bytes.chunks_exact(size))
-    }
-}
-
-/// A packed row of numbers.
-///
-/// Of numbers one by one, which ONNX's own writers do not make, nothing is taken.
-fn packed(field: Field<'_>) -> Result<&[u8], OnnxError> {
-    bytes("the numbers of a tensor", field)
 }

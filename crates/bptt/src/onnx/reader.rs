@@ -7,8 +7,9 @@ use super::array::Array;
 use super::axes::{Atom, Axes, Size};
 use super::network::{Network, Signal};
 use super::node::Operator;
-use super::read::{Graph, Node, Numbers, Tensor};
+use super::read::{Graph, Node};
 use super::recurrent::recurrent;
+use super::tensor::{Numbers, Tensor};
 use super::{OnnxError, operators};
 use crate::file::shown;
 

@@ -30,7 +30,11 @@ pub fn run(args: &ExportArgs) -> Result<(), Failure> {
     let bytes = bytes(args.format, &file, &out)
         .map_err(|error| Failure::input(format!("{}: {error}", args.model.display())))?;
     output.write(|writer| writer.write_all(&bytes))?;
-    Ok(writeln!(io::stdout(), "saved {}", out.display())?)
+    let note = match args.format {
+        ExportFormat::Onnx => onnx::note(&file),
+        ExportFormat::Rust | ExportFormat::C => "",
+    };
+    Ok(writeln!(io::stdout(), "saved {}{note}", out.display())?)
 }
 
 /// The contents of the file, or why this model cannot be written so.

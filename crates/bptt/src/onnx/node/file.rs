@@ -1,6 +1,7 @@
 //! Single nodes and tensors from ONNX's own files, such as its node tests are.
 
-use super::super::read::{self, Numbers};
+use super::super::read;
+use super::super::tensor::{Numbers, Tensor as Bytes};
 use super::{Inputs, Node, OnnxError, Operator, Tensor};
 
 /// A graph of one `RNN`, `GRU` or `LSTM` node, the form of ONNX's node tests.
@@ -125,7 +126,7 @@ impl Tensor {
     /// # Errors
     /// [`OnnxError`] for bytes that are none.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OnnxError> {
-        let tensor = read::Tensor::read(bytes)?;
+        let tensor = Bytes::read(bytes)?;
         let values = match tensor.numbers()? {
             Numbers::Single(values) | Numbers::Double(values) => values,
             Numbers::Whole(values) => values.into_iter().map(|value| value as f64).collect(),
