@@ -5,7 +5,7 @@
 //! | 0 | success; also when the reader of standard output went away (`bptt predict … \| head -1`) |
 //! | 1 | the training diverged: the loss became NaN or infinite; nothing was saved. In a bench: the loss did not fall |
 //! | 2 | bad input: arguments, settings, data, a model file, or a place that cannot be written; no file is created or changed |
-//! | 130 | interrupted with Ctrl-C; a training has saved its model after the epoch that was running |
+//! | 130 | interrupted with Ctrl-C; a training has saved its model after the epoch that was running, or with `--checkpoint` its checkpoint within it |
 //!
 //! One exception to the third line: where the report of a training cannot be printed, the model is saved already, and
 //! the message says where.

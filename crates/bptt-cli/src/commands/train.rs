@@ -258,7 +258,8 @@ impl Plan {
             writeln!(out, "  {note}")?;
         }
         write!(out, "\nsaved {}", self.settings.out.display())?;
-        for (what, path) in [("history", &self.settings.history), ("report", &self.settings.report)] {
+        let Settings { history, report, checkpoint, .. } = &self.settings;
+        for (what, path) in [("history", history), ("report", report), ("checkpoint", checkpoint)] {
             if let Some(path) = path {
                 write!(out, ", {what} {}", path.display())?;
             }
