@@ -17,16 +17,24 @@ use std::collections::BTreeMap;
 use bptt::{Optimizer, Schedule, TrainConfig};
 use serde_json::Value;
 
-/// The settings of the seeds' trainings; see `crates/bptt/tests/checkpoint.rs`.
+/// The settings of the seeds' trainings; see `crates/bptt/tests/releases.rs`.
 pub fn configs() -> [TrainConfig; 3] {
-    let sgd = TrainConfig { shuffle: Some(1), learning_rate: 0.05, batch_size: 2, ..Default::default() };
-    let amsgrad = Optimizer::AdamW { betas: (0.9, 0.99), eps: 1e-8, weight_decay: 0.1, amsgrad: true };
-    let plateau = Schedule::Plateau { factor: 0.5, patience: 0, threshold: 1e-4, min_lr: 0.0 };
-    [
-        sgd.clone(),
-        TrainConfig { optimizer: Optimizer::adam(), ..sgd.clone() },
-        TrainConfig { optimizer: amsgrad, schedule: plateau, truncate: Some(2), accumulate: 3, ..sgd },
-    ]
+    let plain = TrainConfig { shuffle: Some(1), learning_rate: 0.05, ..Default::default() };
+    let adam = Optimizer::AdamW { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.01, amsgrad: true };
+    let schedule = Schedule::Plateau { factor: 0.5, patience: 1, threshold: 1e-4, min_lr: 0.0 };
+    let learner = TrainConfig {
+        optimizer: adam,
+        schedule,
+        batch_size: 2,
+        truncate: Some(3),
+        accumulate: 2,
+        dropout_seed: 9,
+        clip_norm: Some(1.0),
+        ..plain.clone()
+    };
+    let rmsprop =
+        TrainConfig { optimizer: Optimizer::rmsprop(), warmup_epochs: 2, batch_size: 2, ..plain.clone() };
+    [plain, learner, rmsprop]
 }
 
 /// The same safetensors file with the right checksum, so that the fuzzer gets past it; the bytes as they are where they are
@@ -46,7 +54,8 @@ fn try_signed(bytes: &[u8]) -> Option<Vec<u8>> {
         covered.extend(text);
     };
     let mut tensors: BTreeMap<String, Value> = serde_json::from_value(header.clone()).ok()?;
-    let mut entries: BTreeMap<String, String> = serde_json::from_value(tensors.remove("__metadata__")?).ok()?;
+    let mut entries: BTreeMap<String, String> =
+        serde_json::from_value(tensors.remove("__metadata__")?).ok()?;
     entries.remove("crc32");
     number(&mut covered, entries.len());
     for (key, value) in &entries {

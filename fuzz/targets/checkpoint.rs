@@ -27,18 +27,19 @@ fuzz_target!(|bytes: &[u8]| {
 fn go_on<T: Float>(state: TrainerState<T>) {
     let model = state.model();
     let small = model.params().count() < 10_000;
-    if !small || (model.input_size(), model.output_size()) != (2, 1) {
+    if !small || (model.input_size(), model.output_size()) != (3, 1) {
         return;
     }
-    let mut data = Dataset::<T>::new(2, 1).expect("sizes");
-    for steps in [3, 1, 4, 1, 5, 2] {
-        data.push(&vec![T::ONE; 2 * steps], &vec![T::ZERO; steps]).expect("a sequence");
+    let mut data = Dataset::<T>::new(3, 1).expect("sizes");
+    for steps in [4, 2, 7, 3, 5] {
+        data.push(&vec![T::ONE; 3 * steps], &vec![T::ZERO; steps]).expect("a sequence");
     }
     for config in bptt_fuzz::configs() {
         let sizes = (model.input_size(), model.hidden_size(), model.output_size());
         let fresh = DynRnn::with_architecture(sizes.0, sizes.1, sizes.2, model.architecture(), 1);
-        let mut trainer = Trainer::<_, _, _, T>::new(fresh.expect("it was read"), TrainConfig::clone(&config))
-            .expect("settings of the seeds");
+        let mut trainer =
+            Trainer::<_, _, _, T>::new(fresh.expect("it was read"), TrainConfig::clone(&config))
+                .expect("settings of the seeds");
         if trainer.restore(state.clone()).is_ok() {
             let run = Run { epochs: trainer.epochs().saturating_add(3), ..Run::default() };
             let _ = trainer.run(&data, Some(data.view()), run, |_, _| Continue(()));
