@@ -126,7 +126,7 @@ def environment(name, threads):
 
 
 def build():
-    """Builds the Rust contestants, if they are not up to date, and returns the program's path; or that of BENCH_PROGRAM."""
+    """The Rust contestants' program: that of BENCH_PROGRAM, or built, where it is not up to date."""
     if "BENCH_PROGRAM" in os.environ:
         return os.environ["BENCH_PROGRAM"]
     command = ["cargo", "build", "--release", "--manifest-path", str(MANIFEST)]

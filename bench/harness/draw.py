@@ -95,12 +95,14 @@ def picture(found):
     """The whole picture as SVG."""
     x_axis = Axis([one.parameters for one in found], 0, PANEL_WIDTH)
     y_axis = Axis([ratio for one in found for ratio in (one.all, one.one)], BOTTOM, TOP)
-    parts = [text(PANELS[0], 30, "How many times bptt's time the quickest rival takes", "start", 17, 'font-weight="600"')]
+    bold = 'font-weight="600"'
+    parts = [text(PANELS[0], 30, "How many times bptt's time the quickest rival takes", "start", 17, bold)]
     works = [work for work in WORKS if any(one.work == work for one in found)]
     cells = [cell for cell in CELLS if any(one.cell == cell for one in found)]
     parts += legend(PANELS[0], 56, works, cells)
-    parts += panel(PANELS[0], "all threads, rivals at their best number", [(one, one.all) for one in found], (x_axis, y_axis))
-    parts += panel(PANELS[1], "one thread on both sides", [(one, one.one) for one in found], (x_axis, y_axis))
+    every, single = [(one, one.all) for one in found], [(one, one.one) for one in found]
+    parts += panel(PANELS[0], "all threads, rivals at their best number", every, (x_axis, y_axis))
+    parts += panel(PANELS[1], "one thread on both sides", single, (x_axis, y_axis))
     for left in PANELS:
         parts.append(text(left + PANEL_WIDTH / 2, BOTTOM + 44, "parameters of the network"))
     middle = (TOP + BOTTOM) / 2

@@ -102,9 +102,7 @@ def times(row, pairs, options):
     if time.perf_counter() - start > LONG_ROUND:
         rounds = min(rounds, LONG_ROUNDS)
     quickest = min((t for t, (_, entry) in zip(first, pairs, strict=True) if entry.name != "bptt"), default=0.0)
-    hopeful = [
-        pair for t, pair in zip(first, pairs, strict=True) if pair[1].name == "bptt" or t <= HOPELESS * quickest
-    ]
+    hopeful = [pair for t, pair in zip(first, pairs, strict=True) if pair[1].name == "bptt" or t <= HOPELESS * quickest]
     for number in range(rounds):
         playing = pairs if number == 0 else hopeful
         for (_, entry), found in zip(playing, turn(row, playing, options), strict=True):
@@ -116,7 +114,8 @@ def turn(row, pairs, options):
     found = []
     for one, _ in pairs:
         found.append(one.time(row.batches, options.min_ms))
-        time.sleep(PAUSE)
+        if one.threads > 1:
+            time.sleep(PAUSE)
     return found
 
 

@@ -43,7 +43,7 @@ def number(value):
 
 
 def line(result):
-    """A row as a line: bptt's times, and what the quickest rival takes times bptt's, each with one thread and with all."""
+    """A row as a line: bptt's times, and how many times that the quickest rival takes, with one thread and with all."""
     one, best = result.bptt(1), result.bptt(CORES)
     if not one.times:
         return f"{result.row.name:<38} losses equal to {result.deviation:.1e}"
@@ -51,9 +51,7 @@ def line(result):
     ratios = [
         "" if rival is None else f"{rival.ratio_to(mine):.2f}" for rival, mine in zip(rivals, (one, best), strict=True)
     ]
-    names = [
-        "" if rival is None else f"{rival.name} ({rival.threads}) {number(rival.median)}" for rival in rivals
-    ]
+    names = ["" if rival is None else f"{rival.name} ({rival.threads}) {number(rival.median)}" for rival in rivals]
     speed = result.row.operations / best.median
     return (
         f"{result.row.name:<38} {number(one.median):>11} {number(best.median):>11} {speed:>9.1f}"

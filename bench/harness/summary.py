@@ -30,7 +30,7 @@ class Outcome:
 
 
 def outcomes(path):
-    """The rows of a record and its products of matrices, {(dtype, threads): GFLOP/s}; of a row played twice the later."""
+    """A record's rows, of one played twice the later, and its products of matrices: {(dtype, threads): GFLOP/s}."""
     rows, products = {}, {}
     with open(path, newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
@@ -58,13 +58,14 @@ def outcome(lines):
     first, most = mine[1], mine[max(mine)]
     ragged = first["lengths"] == "ragged"
     steps = f"1..{first['steps']}" if ragged else first["steps"]
+    shape = f"{first['input']}-{first['hidden']} T{steps} B{first['batch_size']}"
     return Outcome(
         first["work"],
         first["cell"],
         first["dtype"],
         int(first["hidden"]),
         int(first["batch_size"]),
-        f"{first['work']} {first['cell']} {first['input']}-{first['hidden']} T{steps} B{first['batch_size']} {first['dtype']}",
+        f"{first['work']} {first['cell']} {shape} {first['dtype']}",
         int(first["parameters"]),
         float(most["gflops"]),
         float(best["ratio_to_bptt"]),
@@ -86,7 +87,8 @@ def summary(found, products):
     ]
     close = [one for one in found if min(one.all, one.one) < 1 or one.all < 1.3 and one.hidden <= 512]
     lines += [
-        f"  {one.name:<38} {one.all:.2f} with all threads ({one.rival}), {one.one:.2f} with one; {one.gflops:.1f} GFLOP/s"
+        f"  {one.name:<38} {one.all:.2f} with all threads ({one.rival}), {one.one:.2f} with one; "
+        f"{one.gflops:.1f} GFLOP/s"
         for one in sorted(close, key=lambda one: one.all)
     ]
     if products:

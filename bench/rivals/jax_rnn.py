@@ -1,4 +1,4 @@
-"""JAX: whole epochs of training as one jitted program, with scans inside scans; predictions as a jitted call per batch."""
+"""JAX: whole epochs of training as one jitted program, with scans inside scans; predictions as a jitted call each."""
 
 from functools import partial
 
@@ -14,9 +14,11 @@ UNROLL = 16
 # A call costs tens of microseconds, which small epochs should not pay each: timesteps in one call at least, or
 # multiply-adds of them.
 CALL, CALL_PRODUCTS = 10_000, 10**8
-# Multiply-adds of a step from which on a loop around it costs nothing, so that unrolling, which takes seconds to compile,
-# need not be tried.
-LARGE = 30_000
+# Multiply-adds of a step from which on a loop around it costs nothing, so that unrolling, which takes seconds to
+# compile, need not be tried.
+LARGE = 10_000
+# Timesteps up to which everything is tried, for it compiles quickly.
+SHORT = 8
 
 ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 
@@ -195,7 +197,7 @@ def variants(task):
     """The variants worth a try at the task's sizes."""
     if task.work == "step":
         return ["one step"]
-    if task.steps <= UNROLL:
+    if task.steps <= SHORT:
         return VARIANTS
     return VARIANTS[2:] if products(task) * task.batch_size > LARGE else VARIANTS[::2]
 
