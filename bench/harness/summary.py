@@ -1,6 +1,7 @@
 """What a record of the grid says: each row's ratio to its quickest rival, and how the rows stand to the targets."""
 
 import csv
+import math
 import statistics
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ class Outcome:
     dtype: str
     hidden: int
     batch_size: int
+    ragged: bool
     name: str
     parameters: int
     # bptt's speed with all threads, in GFLOP/s.
@@ -25,6 +27,8 @@ class Outcome:
     one: float
     # Who that is.
     rival: str
+    # PyTorch's time over bptt's, all threads.
+    pytorch: float
     # bptt's time with one thread over its time with all.
     gain: float
 
@@ -65,14 +69,42 @@ def outcome(lines):
         first["dtype"],
         int(first["hidden"]),
         int(first["batch_size"]),
+        ragged,
         f"{first['work']} {first['cell']} {shape} {first['dtype']}",
         int(first["parameters"]),
         float(most["gflops"]),
         float(best["ratio_to_bptt"]),
         one,
         f"{best['contestant']} ({best['threads']})",
+        min((float(line["ratio_to_bptt"]) for line in rivals if line["contestant"] == "pytorch"), default=math.nan),
         float(first["ns_per_timestep_median"]) / float(most["ns_per_timestep_median"]),
     )
+
+
+# Parts of the grid that are looked at by themselves: a name, which rows, and what of them.
+PARTS = [
+    (
+        "LSTM, f32, equal lengths, 128 to 512 units",
+        lambda one: is_plain(one, "lstm") and 128 <= one.hidden <= 512,
+        "all",
+    ),
+    ("GRU, f32, equal lengths", lambda one: is_plain(one, "gru"), "all"),
+    ("lengths in 1..T, up to 64 units, PyTorch", lambda one: one.ragged and one.hidden <= 64, "pytorch"),
+    ("lengths in 1..T, above 64 units, PyTorch", lambda one: one.ragged and one.hidden > 64, "pytorch"),
+    ("gain of all threads over one", lambda one: one.hidden >= 128 and one.batch_size >= 32, "gain"),
+]
+
+
+def is_plain(one, cell):
+    return one.cell == cell and one.dtype == "f32" and one.work == "train" and not one.ragged
+
+
+def parts(found):
+    """The least and the median of each part that has rows."""
+    for name, belongs, what in PARTS:
+        values = [getattr(one, what) for one in found if belongs(one)]
+        if values:
+            yield f"{name}: {len(values)} rows, median {statistics.median(values):.2f}, least {min(values):.2f}"
 
 
 def summary(found, products):
@@ -91,6 +123,7 @@ def summary(found, products):
         f"{one.gflops:.1f} GFLOP/s"
         for one in sorted(close, key=lambda one: one.all)
     ]
+    lines += parts(found)
     if products:
         peak = {dtype: max(speed for (d, _), speed in products.items() if d == dtype) for dtype, _ in products}
         lines.append("products of matrices: " + ", ".join(f"{d} {speed:.0f} GFLOP/s" for d, speed in peak.items()))
