@@ -1,5 +1,6 @@
 //! Files that are whole or not there: written under a temporary name beside the target, then renamed.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -67,6 +68,21 @@ impl Output {
         })
     }
 
+    /// Removes what writes of this file have left that were killed half-way. Only for a file that nobody else writes now.
+    pub fn tidy(&self) {
+        let Target::File(path) = &self.target else { return };
+        let prefix = prefix(path);
+        let entries = fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name();
+            let name = name.as_encoded_bytes();
+            if name.starts_with(prefix.as_encoded_bytes()) && name.ends_with(SUFFIX.as_bytes()) {
+                // One that cannot be removed does no harm.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Writes the whole file, or leaves what was there.
     pub fn write(&self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
         let written = match &self.target {
@@ -98,10 +114,23 @@ impl Output {
     }
 }
 
+/// The end of temporary names.
+const SUFFIX: &str = ".bptt-tmp";
+
+/// The beginning of the temporary names for `path`: its own name after a dot, if it is not so long that nothing fits behind.
+fn prefix(path: &Path) -> OsString {
+    const LONGEST: usize = 200;
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().filter(|name| name.len() <= LONGEST).unwrap_or_default());
+    prefix.push(".");
+    prefix
+}
+
 /// An empty file beside `path`, removed when dropped.
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
-    builder.prefix(".bptt-").suffix(".tmp");
+    let prefix = prefix(path);
+    builder.prefix(&prefix).suffix(SUFFIX);
     #[cfg(unix)]
     {
         // As any new file: what the umask leaves of rw-rw-rw-. The default is for secrets.
@@ -236,6 +265,24 @@ mod tests {
         // A report is one text, written as the model is.
         let page = "<p>report</p>\n".repeat(100);
         fails_everywhere("report.html", |output| output.write(|writer| writer.write_all(page.as_bytes())));
+    }
+
+    #[test]
+    fn what_killed_writes_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        let output = Output::check(&path, &[]).unwrap();
+        let left = temporary(&path).unwrap().into_temp_path().keep().unwrap();
+        let other = temporary(&folder.path().join("kept2")).unwrap().into_temp_path().keep().unwrap();
+        fs::write(folder.path().join(".kept.bptt"), "").unwrap();
+        output.write(|writer| writer.write_all(b"new")).unwrap();
+        assert!(left.exists() && path.exists());
+        output.tidy();
+        assert!(!left.exists() && path.exists() && other.exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        // Names may be as long as file systems take them.
+        let long = folder.path().join("n".repeat(255));
+        Output::check(&long, &[]).unwrap().write(|writer| writer.write_all(b"new")).unwrap();
     }
 
     #[test]

@@ -36,7 +36,7 @@
 //!
 //! # Features
 //!
-//! - `safetensors`: model files ([`file`](https://docs.rs/bptt/latest/bptt/file)), off by default.
+//! - `safetensors`: model files and checkpoints ([`file`](https://docs.rs/bptt/latest/bptt/file)), off by default.
 //! - `onnx`: ONNX files ([`onnx`](https://docs.rs/bptt/latest/bptt/onnx)), off by default.
 
 mod abreast;

@@ -34,6 +34,9 @@ pub fn run(args: Box<TrainArgs>) -> Result<(), Failure> {
     let inputs: Vec<&Path> = settings.data.iter().chain(&config_path).map(AsRef::as_ref).collect();
     let outputs = Outputs::check(&settings, &inputs, resume.as_deref())?;
     let plan = Plan::new(settings)?;
+    if let (Some(_), Some(output)) = (&resumed, &outputs.checkpoint) {
+        output.tidy();
+    }
     let outcome = match plan.run_with(false, resumed.as_ref(), outputs.checkpoint.as_ref()) {
         Ok(outcome) => outcome,
         Err(Failed { failure, history }) => {
