@@ -261,6 +261,9 @@ pub struct TrainFlags {
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Evaluation")]
     pub eval_every: Option<usize>,
 
+    /// Threads at most; the results are the same with any number [default: the process's share of the cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub threads: Option<usize>,
     /// Where the model is saved [default: model.safetensors]
     #[arg(long, short, value_name = "MODEL")]
     pub out: Option<PathBuf>,
@@ -324,6 +327,9 @@ pub struct PredictArgs {
     /// Predictions from here on are class 1 [default: the model's]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub threshold: Option<f64>,
+    /// Threads at most; the predictions are the same with any number [default: the process's share of the cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub threads: Option<usize>,
 }
 
 /// Arguments of `bptt evaluate`.
@@ -337,6 +343,9 @@ pub struct EvaluateArgs {
     /// Predictions from here on are class 1 [default: the model's]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub threshold: Option<f64>,
+    /// Threads at most; the predictions are the same with any number [default: the process's share of the cores]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub threads: Option<usize>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -459,7 +468,7 @@ pub struct BenchArgs {
     /// Instruction set [default: the best that the machine has]
     #[arg(long, value_name = "NAME", help_heading = "Measurement")]
     pub level: Option<Level>,
-    /// Threads; 1 is all there is so far [default: 1]
+    /// Threads at most [default: the process's share of the cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Measurement")]
     pub threads: Option<usize>,
     /// How long to measure; five repetitions are made in any case [default: 2]

@@ -57,8 +57,8 @@ pub fn merge(flags: TrainFlags, file: TrainFlags) -> TrainFlags {
         num_layers bidirectional dropout activation dtype epochs batch_size learning_rate loss huber_delta class_weights
         reduction truncate accumulate validation_ratio patience min_delta normalize train_ratio shuffle seed optimizer
         momentum dampening nesterov weight_decay betas eps amsgrad alpha centered lr_decay clip_norm clip_value schedule
-        warmup_epochs step_size gamma t_max eta_min plateau_factor plateau_patience task threshold eval_every out
-        history report checkpoint checkpoint_every);
+        warmup_epochs step_size gamma t_max eta_min plateau_factor plateau_patience task threshold eval_every threads
+        out history report checkpoint checkpoint_every);
     TrainFlags { sequence, window, ..merged }
 }
 

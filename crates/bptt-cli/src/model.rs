@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bptt::file::{AnyModel, Metadata, ModelFile};
-use bptt::{DynRnn, Float, Loss, Normalization};
+use bptt::{DynRnn, Float, Loss, Normalization, Predictor};
 
 use crate::args::Task;
 use crate::baseline;
@@ -64,20 +64,26 @@ impl Saved {
         self.columns.inputs.iter().position(|input| input == name)
     }
 
-    /// Predictions (rows, labels) on the labels' original scale, or probabilities (rows, classes), all finite.
-    pub fn predict(&self, source: &Source, part: &Part) -> Result<Vec<f64>, Failure> {
-        let predictions = match &self.file.model {
+    /// Predictions (rows, labels) on the labels' original scale, or probabilities (rows, classes), all finite, and on how
+    /// many threads they were made.
+    pub fn predict(
+        &self,
+        source: &Source,
+        part: &Part,
+        threads: usize,
+    ) -> Result<(Vec<f64>, usize), Failure> {
+        let (predictions, threads) = match &self.file.model {
             AnyModel::F32(model) => predict(
                 (model, self.loss),
                 &self.scaling,
-                &self.scaling.features(source, part)?,
-                &part.offsets,
+                (&self.scaling.features(source, part)?, &part.offsets),
+                threads,
             ),
             AnyModel::F64(model) => predict(
                 (model, self.loss),
                 &self.scaling,
-                &self.scaling.features(source, part)?,
-                &part.offsets,
+                (&self.scaling.features(source, part)?, &part.offsets),
+                threads,
             ),
         }?;
         // Inputs far beyond the training's can overflow; say where instead of going on with NaN.
@@ -90,7 +96,7 @@ impl Saved {
                     source.name
                 )))
             }
-            None => Ok(predictions),
+            None => Ok((predictions, threads)),
         }
     }
 }
@@ -115,16 +121,19 @@ fn columns(metadata: &Metadata) -> Columns {
 }
 
 /// Predictions (rows, labels) on the labels' original scale from scaled features, or probabilities (rows, classes); not
-/// finite where the network overflowed.
+/// finite where the network overflowed. And on how many of up to `threads` threads they were made.
 pub fn predict<T: Float>(
     (model, loss): (&DynRnn<T>, Loss),
     scaling: &Scaling,
-    features: &[T],
-    offsets: &[usize],
-) -> Result<Vec<f64>, Failure> {
-    let mut outputs = model.predict_sequences(features, offsets).map_err(Failure::input)?;
+    (features, offsets): (&[T], &[usize]),
+    threads: usize,
+) -> Result<(Vec<f64>, usize), Failure> {
+    let rows = features.len() / model.input_size();
+    let mut outputs = vec![T::ZERO; rows * model.output_size()];
+    let mut predictor = Predictor::new(model).map_err(Failure::input)?.threads(threads);
+    predictor.predict_sequences_into(features, offsets, &mut outputs).map_err(Failure::input)?;
     loss.probabilities(&mut outputs, model.output_size());
-    Ok(scaling.predictions(&outputs))
+    Ok((scaling.predictions(&outputs), predictor.threads_used()))
 }
 
 /// What to measure, and how.

@@ -56,6 +56,8 @@ pub struct Outcome {
     /// Every epoch, where someone wants to know.
     pub history: Vec<(EpochStats, f64)>,
     pub seconds: f64,
+    /// Threads that trained.
+    pub threads: usize,
     pub interrupted: bool,
     /// Why the last checkpoint could not be written.
     pub unkept: Option<Failure>,
@@ -163,6 +165,7 @@ impl Plan {
             truncate: learning.truncate,
             accumulate: learning.accumulate,
             dropout_seed: self.settings.derived_seed(3),
+            threads: self.settings.threads,
         }
     }
 
@@ -223,6 +226,7 @@ impl Plan {
             let message = "the loss on the validation part was never finite; nothing was saved".to_owned();
             return Err(fail(Failure::Diverged(message)));
         }
+        let threads = trainer.threads();
         let model = trainer.into_model();
         let (measured, shown) = self.measure(&model, [&train, &validation, &test]).map_err(fail)?;
         Ok(Outcome {
@@ -234,6 +238,7 @@ impl Plan {
             last_loss,
             history,
             seconds,
+            threads,
             interrupted,
             unkept: watch.keeper.and_then(|keeper| keeper.failed),
             measured,
@@ -278,7 +283,12 @@ impl Plan {
             return Ok(String::new());
         }
         let (name, part) = self.watched();
-        let predictions = predict((model, self.loss), &self.scaling, set.features(), set.offsets())?;
+        let (predictions, _) = predict(
+            (model, self.loss),
+            &self.scaling,
+            (set.features(), set.offsets()),
+            self.settings.threads,
+        )?;
         if predictions.iter().any(|value| !value.is_finite()) {
             return Ok(format!("{name} not finite"));
         }
@@ -297,7 +307,12 @@ impl Plan {
             if set.is_empty() {
                 continue;
             }
-            let predictions = predict((model, self.loss), &self.scaling, set.features(), set.offsets())?;
+            let (predictions, _) = predict(
+                (model, self.loss),
+                &self.scaling,
+                (set.features(), set.offsets()),
+                self.settings.threads,
+            )?;
             if predictions.iter().any(|value| !value.is_finite()) {
                 let message =
                     format!("the model's predictions on the {name} part are not finite; nothing was saved");

@@ -138,6 +138,7 @@ impl Plan {
             report: _,
             checkpoint: _,
             checkpoint_every: _,
+            threads: _,
         } = &self.settings;
         let read = &self.source.table.columns;
         let text = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".into());

@@ -50,6 +50,8 @@ pub struct Settings {
     pub threshold: f64,
     /// 0: only at the end.
     pub eval_every: usize,
+    /// At most; 0: as many as there are.
+    pub threads: usize,
     pub out: PathBuf,
     pub history: Option<PathBuf>,
     pub report: Option<PathBuf>,
@@ -107,6 +109,7 @@ impl Settings {
             seed: flags.seed.unwrap_or(1),
             task: flags.task,
             threshold: flags.threshold.unwrap_or(0.5),
+            threads: threads(flags.threads)?,
             eval_every: flags.eval_every.unwrap_or(epochs.div_ceil(10)),
             washout: flags.washout.unwrap_or(0),
             naive: flags.naive,
@@ -291,6 +294,14 @@ fn class_weights(items: &[String]) -> Result<ClassWeights, Failure> {
         return Ok(ClassWeights::Named(items.iter().map(pair).collect::<Result<_, _>>()?));
     }
     Ok(ClassWeights::Each(items.into_iter().map(number).collect::<Result<_, _>>()?))
+}
+
+/// The number of `--threads`, for which the library takes 0 where there is none.
+pub fn threads(asked: Option<usize>) -> Result<usize, Failure> {
+    match asked {
+        Some(0) => Err(Failure::input("--threads: expected at least 1, found 0")),
+        asked => Ok(asked.unwrap_or(0)),
+    }
 }
 
 /// Refuses a threshold that nothing can be compared with.

@@ -30,18 +30,19 @@ pub(crate) fn elements<T: Float, I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>
     if elements > MOST_ELEMENTS { 0 } else { elements }
 }
 
-/// Whether `sequences` of up to `steps` timesteps are best worked on this way, given the buffer.
+/// Whether `sequences` of up to `steps` timesteps are best worked on this way, given a buffer of so many
+/// elements.
 #[inline(always)]
 pub(crate) fn fits<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
     layout: Layout<I, H, O>,
     steps: usize,
     sequences: usize,
-    buffer: &[T],
+    elements: usize,
 ) -> bool {
     let lanes = T::Vector::<S>::LANES;
     let size = layout.hidden.size();
     let small = size < 2 * T::LINE && knows_order(lanes, size) && 2 * sequences >= lanes;
-    small && Cut::new(layout, steps).end.saturating_mul(lanes) <= buffer.len()
+    small && Cut::new(layout, steps).end.saturating_mul(lanes) <= elements
 }
 
 /// Where the parts of the buffer begin, in vectors.
@@ -351,7 +352,9 @@ pub(crate) struct Predict<'a, 's, T, I, H, O> {
     pub offsets: &'a [usize],
     pub members: &'a [usize],
     pub scratch: &'a mut Scratch<'s, T>,
+    /// (rows, O), from the row `first_row` on
     pub outputs: &'a mut [T],
+    pub first_row: usize,
 }
 
 impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Predict<'_, '_, T, I, H, O> {
@@ -360,7 +363,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Predict<'_, '_, T, I, H, O> {
 
     #[inline(always)]
     fn run<S: Isa>(self) {
-        let Self { layout, offsets, mut members, outputs, .. } = self;
+        let Self { layout, offsets, mut members, outputs, first_row, .. } = self;
         let (i, h, o) = (layout.input.size(), layout.hidden.size(), layout.output.size());
         let lanes = T::Vector::<S>::LANES;
         let Scratch { abreast, bias, .. } = self.scratch;
@@ -378,7 +381,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Predict<'_, '_, T, I, H, O> {
                     for m in 0..pass.row.members.len() {
                         let (from, to) = (offsets[pass.row.members[m]], offsets[pass.row.members[m] + 1]);
                         if from + t < to {
-                            outputs[(from + t) * o + n] = y[m];
+                            outputs[(from + t - first_row) * o + n] = y[m];
                         }
                     }
                 }

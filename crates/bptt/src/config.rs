@@ -36,6 +36,10 @@ pub struct TrainConfig {
     pub accumulate: usize,
     /// Seed of the draws of dropout.
     pub dropout_seed: u64,
+    /// Threads at most; 0, the default: as many as this process has a share of, which is the least of the processors that
+    /// it may run on, the cores behind them, the quota of its control group and `OMP_NUM_THREADS`. Batches that are too
+    /// small to gain by a second thread stay on one. The number changes no bit of any result.
+    pub threads: usize,
 }
 
 impl Default for TrainConfig {
@@ -55,6 +59,7 @@ impl Default for TrainConfig {
             truncate: None,
             accumulate: 1,
             dropout_seed: 0,
+            threads: 0,
         }
     }
 }

@@ -11,10 +11,13 @@ use crate::kernel::activation::Activation;
 use crate::kernel::dispatch::{Bound, Job, Place};
 use crate::kernel::level::Isa;
 use crate::kernel::tile::Matrix;
+use crate::kernel::vector::Vector;
 use crate::loss::Reduction;
 use crate::optim::sgd;
 use crate::readout;
-use crate::workspace::{Scratch, Workspace};
+use crate::threads::{Threads, inner, locked, share};
+use crate::workspace::{Parts, Scratch, Single, Workspace};
+use std::sync::Mutex;
 
 /// One epoch of plain SGD over the sequences `order`. As a job it is a [`SgdOne`] or a [`SgdMany`].
 ///
@@ -22,6 +25,7 @@ use crate::workspace::{Scratch, Workspace};
 pub struct Sgd<'a, T> {
     pub flat: &'a mut [T],
     pub workspace: &'a mut Workspace<T>,
+    pub threads: &'a mut Threads,
     pub features: &'a [T],
     pub labels: &'a [T],
     pub offsets: &'a [usize],
@@ -57,9 +61,8 @@ impl<T: Float> Job for SgdOne<'_, T> {
         }
         let Sgd { flat, workspace, features, labels, offsets, order, learning_rate, reduction, .. } = self.0;
         let pass = Pass { activation, layout, features, labels, offsets };
-        let mut scratch = workspace.scratch();
-        scratch.refresh(layout, flat);
-        pass.sgd_one_by_one(&cell, flat, &mut scratch, order, (learning_rate, reduction))
+        workspace.refresh(layout, flat);
+        pass.sgd_one_by_one(&cell, flat, &mut workspace.single(), order, (learning_rate, reduction))
     }
 
     fn run_compiled(self, place: Place) -> Result<f64, usize> {
@@ -77,11 +80,16 @@ impl<T: Float> Job for SgdMany<'_, T> {
         activation: Activation,
         layout: Layout<I, H, O>,
     ) -> Result<f64, usize> {
-        let Sgd { flat, gradient, workspace, features, labels, offsets, order, .. } = self.0;
+        let Sgd { flat, gradient, workspace, threads, features, labels, offsets, order, .. } = self.0;
         let pass = Pass { activation, layout, features, labels, offsets };
-        let mut scratch = workspace.scratch();
         let (rate, reduction) = (self.0.learning_rate, self.0.reduction);
-        pass.sgd_by_batches::<S>(flat, gradient, &mut scratch, (order, self.0.batch_size), (rate, reduction))
+        pass.sgd_by_batches::<S>(
+            flat,
+            gradient,
+            (workspace, threads),
+            (order, self.0.batch_size),
+            (rate, reduction),
+        )
     }
 
     fn run_compiled(self, place: Place) -> Result<f64, usize> {
@@ -94,6 +102,7 @@ pub struct BatchGradient<'a, T> {
     pub flat: &'a [T],
     pub gradient: &'a mut [T],
     pub workspace: &'a mut Workspace<T>,
+    pub threads: &'a mut Threads,
     pub features: &'a [T],
     pub labels: &'a [T],
     pub offsets: &'a [usize],
@@ -108,12 +117,11 @@ impl<T: Float> Job for BatchGradient<'_, T> {
 
     #[inline(always)]
     fn run<S: Isa, I: Dim, H: Dim, O: Dim>(self, activation: Activation, layout: Layout<I, H, O>) -> f64 {
-        let Self { flat, gradient, workspace, features, labels, offsets, members, reduction } = self;
+        let Self { flat, gradient, workspace, threads, features, labels, offsets, members, reduction } = self;
         let pass = Pass { activation, layout, features, labels, offsets };
-        let mut scratch = workspace.scratch();
         let scale = pass.scale(members, reduction);
         sort_by_length(members, offsets);
-        pass.batch_acc::<S>(Target::Buffer { flat, gradient }, &mut scratch, members, scale)
+        pass.batch_acc::<S>(Target::Buffer { flat, gradient }, (workspace, threads), members, scale)
     }
 
     fn run_compiled(self, place: Place) -> f64 {
@@ -149,7 +157,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         &self,
         cell: &Elman<T, S, I, H, O>,
         flat: &mut [T],
-        scratch: &mut Scratch<'_, T>,
+        scratch: &mut Single<'_, T>,
         order: &[usize],
         (learning_rate, reduction): (T, Reduction),
     ) -> Result<f64, usize> {
@@ -173,7 +181,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         &self,
         cell: &Elman<T, S, I, H, O>,
         flat: &mut [T],
-        scratch: &mut Scratch<'_, T>,
+        scratch: &mut Single<'_, T>,
         s: usize,
         scale: T,
     ) -> f64 {
@@ -206,7 +214,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         &self,
         flat: &mut [T],
         mut gradient: Option<&mut [T]>,
-        scratch: &mut Scratch<'_, T>,
+        (workspace, threads): (&mut Workspace<T>, &mut Threads),
         (order, batch_size): (&mut [usize], usize),
         (learning_rate, reduction): (T, Reduction),
     ) -> Result<f64, usize> {
@@ -228,7 +236,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
                     Target::Weights { flat }
                 }
             };
-            let error = self.batch_acc::<S>(target, scratch, batch, scale);
+            let error = self.batch_acc::<S>(target, (workspace, threads), batch, scale);
             if !error.is_finite() {
                 return Err(number);
             }
@@ -240,38 +248,94 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         Ok(epoch_error)
     }
 
-    /// Adds the gradient of a batch, sorted by length, to `target`, group by group; returns the sum of squared errors.
+    /// Adds the gradient of a batch, sorted by length, to `target`; returns the sum of squared errors.
+    ///
+    /// Where it is not finite, the gradient is unusable.
     #[inline(always)]
     fn batch_acc<S: Isa>(
         &self,
+        target: Target<'_, T>,
+        (workspace, threads): (&mut Workspace<T>, &mut Threads),
+        sorted: &[usize],
+        scale: T,
+    ) -> f64 {
+        let (layout, offsets) = (self.layout, self.offsets);
+        let longest = offsets[sorted[0] + 1] - offsets[sorted[0]];
+        let abreast = matches!(target, Target::Buffer { .. })
+            && abreast::fits::<T, S, I, H, O>(layout, longest, sorted.len(), workspace.abreast());
+        if abreast {
+            workspace.sum_biases(layout, target.flat());
+        } else {
+            workspace.refresh(layout, target.flat());
+        }
+        // A part is whole rows of lanes, if sequences are abreast.
+        let unit = if abreast { T::Vector::<S>::LANES } else { 1 };
+        let count = workspace.count(sorted.len(), unit);
+        let Parts { weight_hh_t, bias, rooms, dealt } = workspace.parts();
+        let derived = (weight_hh_t, bias);
+        let (flat, gradient) = match target {
+            Target::Buffer { flat, gradient } if count > 1 => (flat, gradient),
+            target => {
+                let (mut scratch, ..) = inner(&mut rooms[0]).scratch(derived);
+                return self.part_acc::<S>(target, &mut scratch, (sorted, abreast), scale);
+            }
+        };
+        let ends = share::deal(sorted, count, unit, dealt);
+        let (first, shared, dealt) = (Mutex::new(&mut *gradient), &*rooms, &*dealt);
+        threads.run(count, &|part| {
+            if abreast && part > 0 {
+                fetch(flat);
+            }
+            let mut room = locked(&shared[part]);
+            let members = &dealt[if part == 0 { 0 } else { ends[part - 1] }..ends[part]];
+            let (mut scratch, own, _) = room.scratch(derived);
+            let mut first = (part == 0).then(|| locked(&first));
+            let gradient = match &mut first {
+                Some(first) => &mut **first,
+                None => {
+                    own.fill(T::ZERO);
+                    own
+                }
+            };
+            let target = Target::Buffer { flat, gradient };
+            room.error = self.part_acc::<S>(target, &mut scratch, (members, abreast), scale);
+        });
+        let mut error = inner(&mut rooms[0]).error;
+        for room in &mut rooms[1..count] {
+            let room = inner(room);
+            error += room.error;
+            add_acc::<T, S>(&room.gradient, gradient);
+        }
+        error
+    }
+
+    /// Adds the gradient of one part of a batch, or of all of it.
+    #[inline(always)]
+    fn part_acc<S: Isa>(
+        &self,
         mut target: Target<'_, T>,
         scratch: &mut Scratch<'_, T>,
-        mut members: &[usize],
+        (mut members, abreast): (&[usize], bool),
         scale: T,
     ) -> f64 {
         let Self { activation, layout, features, labels, offsets, .. } = *self;
-        if let Target::Buffer { flat, gradient } = &mut target {
-            let flat = *flat;
-            let longest = offsets[members[0] + 1] - offsets[members[0]];
-            if abreast::fits::<T, S, I, H, O>(layout, longest, members.len(), scratch.abreast) {
-                scratch.sum_biases(layout, flat);
-                return S::call(abreast::Gradient {
-                    activation,
-                    layout,
-                    flat,
-                    features,
-                    labels,
-                    offsets,
-                    members,
-                    scale,
-                    scratch,
-                    gradient,
-                });
-            }
+        if let Target::Buffer { flat, gradient } = &mut target
+            && abreast
+        {
+            return S::call(abreast::Gradient {
+                activation,
+                layout,
+                flat,
+                features,
+                labels,
+                offsets,
+                members,
+                scale,
+                scratch,
+                gradient,
+            });
         }
-        scratch.refresh(layout, target.flat());
         let mut error = 0.0;
-        let offsets: &[usize] = offsets;
         while let Some(group) = Group::take(&mut members, offsets, scratch.rows) {
             // A group is limited by arithmetic: sizes that are known would gain little, and have to be compiled.
             let (layout, target) = (layout.erased(), target.reborrow());
@@ -279,5 +343,24 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
                 S::call(Gradient { activation, layout, features, labels, group, scale, scratch, target });
         }
         error
+    }
+}
+
+/// Reads each cache line of `values`, which another core has just written: all at once instead of one after the other, as
+/// the arithmetic comes to them.
+fn fetch<T: Float>(values: &[T]) {
+    let mut sum = T::ZERO;
+    for value in values.iter().step_by(T::LINE) {
+        sum += *value;
+    }
+    std::hint::black_box(sum);
+}
+
+/// `sum += values`.
+#[inline(always)]
+fn add_acc<T: Float, S: Isa>(values: &[T], sum: &mut [T]) {
+    // The flat buffer is whole cache lines.
+    for at in (0..sum.len()).step_by(T::Vector::<S>::LANES) {
+        T::Vector::<S>::load(sum, at).add(T::Vector::<S>::load(values, at)).store(sum, at);
     }
 }

@@ -1,7 +1,7 @@
 //! [`Gradients`]: the loss of one batch and its gradient, for code that brings its own optimizer.
 
 use crate::config::TrainConfig;
-use crate::dataset::{DatasetView, longest};
+use crate::dataset::DatasetView;
 use crate::dim::Dim;
 use crate::epoch::BatchGradient;
 use crate::kernel::dispatch::launch;
@@ -10,6 +10,7 @@ use crate::model::Model;
 use crate::params::Params;
 use crate::stack::learner::Learner;
 use crate::stack::state::State;
+use crate::threads::Threads;
 use crate::workspace::Workspace;
 use crate::{Float, Level, Result};
 
@@ -41,13 +42,16 @@ impl<T: Float> Gradients<T> {
             return Ok(Self::with_config(&model, data, &config, None, level)?.0);
         };
         model.check_data(&data)?;
-        let mut workspace = Workspace::new(model.layout, longest(data.offsets), data.len())?;
+        let elements = model.params.flat().len();
+        let mut workspace = Workspace::new(model.layout)?;
+        workspace.fit(model.layout, data.offsets, (data.len(), elements))?;
         let mut members: Vec<usize> = (0..data.len()).collect();
         let mut params = model.params.zeros_like()?;
         let job = BatchGradient {
             flat: model.params.flat(),
             gradient: params.flat_mut(),
             workspace: &mut workspace,
+            threads: &mut Threads::for_one_call(0, data.offsets[data.len()].saturating_mul(3 * elements)),
             features: data.features,
             labels: data.labels,
             offsets: data.offsets,
@@ -88,15 +92,18 @@ impl<T: Float> Gradients<T> {
         };
         let mut learner = Learner::new(&stack, config, model.params.flat().len())?;
         let whole = TrainConfig { truncate: None, ..config.clone() };
-        learner.fit(&stack, &whole, data.longest(), data.len())?;
+        learner.fit(&stack, &whole, data.offsets, data.len())?;
         let mut members: Vec<usize> = (0..data.len()).collect();
         crate::group::sort_by_length(&mut members, data.offsets);
-        state.exchange(&stack, &members, learner.buffers_mut(), false);
+        learner.exchange(&mut state, &stack, &members, false);
         let place = (&stack, model.params.flat(), level);
-        let (totals, gradient) = learner.batch_gradient(place, data.sequences(), &mut members, &whole);
+        let work = data.offsets[data.len()].saturating_mul(3 * model.params.flat().len());
+        let mut threads = Threads::for_one_call(config.threads, work);
+        let (totals, gradient) =
+            learner.batch_gradient(&mut threads, place, data.sequences(), &members, &whole);
         let mut params = model.params.zeros_like()?;
         params.flat_mut().copy_from_slice(gradient);
-        state.exchange(&stack, &members, learner.buffers_mut(), true);
+        learner.exchange(&mut state, &stack, &members, true);
         Ok((Self { loss: config.reduction.factor(totals.weight) * totals.loss, params }, state))
     }
 }

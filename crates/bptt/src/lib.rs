@@ -34,6 +34,12 @@
 //!
 //! Kernels exist for several instruction sets; the best one that the machine has is chosen at run time ([`Level`]).
 //!
+//! # Threads
+//!
+//! Batches, predictions and evaluations that are large enough take as many threads as the process has a share of
+//! ([`TrainConfig::threads`], [`Predictor::threads`]). The number of threads changes no bit of any result. A trainer or
+//! predictor makes its threads when it first needs them; they sleep when there is nothing to do.
+//!
 //! # Features
 //!
 //! - `safetensors`: model files and checkpoints ([`file`](https://docs.rs/bptt/latest/bptt/file)), off by default.
@@ -70,6 +76,7 @@ mod rng;
 mod schedule;
 mod stack;
 mod stream;
+mod threads;
 mod train;
 mod workspace;
 

@@ -78,7 +78,8 @@ impl<const INPUT: usize, const HIDDEN: usize, const OUTPUT: usize, T: Float> Rnn
     /// [`Error::OutOfMemory`].
     pub fn predict(&self, sequence: &[[T; INPUT]]) -> Result<Vec<[T; OUTPUT]>> {
         let mut outputs = vec![[T::ZERO; OUTPUT]; sequence.len()];
-        Predictor::new(self)?.predict_into(sequence.as_flattened(), outputs.as_flattened_mut())?;
+        Predictor::for_one_call(self, 0)?
+            .predict_into(sequence.as_flattened(), outputs.as_flattened_mut())?;
         Ok(outputs)
     }
 
@@ -131,7 +132,7 @@ impl<T: Float> DynRnn<T> {
     pub fn predict(&self, sequence: &[T]) -> Result<Vec<T>> {
         let steps = sequence.len() / self.input_size();
         let mut outputs = zeros(steps.saturating_mul(self.output_size()))?;
-        Predictor::new(self)?.predict_into(sequence, &mut outputs)?;
+        Predictor::for_one_call(self, 0)?.predict_into(sequence, &mut outputs)?;
         Ok(outputs)
     }
 
@@ -217,7 +218,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
             return Err(Error::Length { what: "features".into(), expected, found: features.len() });
         }
         let mut outputs = zeros(rows.saturating_mul(self.output_size()))?;
-        Predictor::new(self)?.predict_sequences_into(features, offsets, &mut outputs)?;
+        Predictor::for_one_call(self, rows)?.predict_sequences_into(features, offsets, &mut outputs)?;
         Ok(outputs)
     }
 

@@ -9,18 +9,21 @@ use crate::gradient::Forward;
 use crate::group::{Group, sort_by_length};
 use crate::kernel::activation::Activation;
 use crate::kernel::dispatch::{Job, Place, launch};
-use crate::kernel::level::Isa;
+use crate::kernel::level::{Isa, Kernel};
 use crate::kernel::tile::Matrix;
 use crate::model::Model;
 use crate::readout;
 use crate::stack::job::Run;
 use crate::stack::state::State;
 use crate::stack::{Buffers, Derived};
-use crate::workspace::{Scratch, Workspace};
+use crate::threads::{Threads, inner, locked, share};
+use crate::workspace::{Parts, Scratch, Workspace};
 use crate::{Error, Float, Level, Result};
+use std::sync::Mutex;
 
-/// Sequences that are sorted by length together.
+/// Sequences that are sorted by length together, and the least for which a thread is worth it.
 const CHUNK: usize = 256;
+const LEAST_CHUNK: usize = 32;
 
 /// Predicts with a [`Model`]; reuse it, and nothing is allocated where as many sequences, as long as these, were there
 /// before.
@@ -29,9 +32,17 @@ pub struct Predictor<'m, I, H, O, T> {
     model: &'m Model<I, H, O, T>,
     workspace: Workspace<T>,
     /// For any architecture; made when it is first needed.
-    buffers: Option<Box<(Derived<T>, Buffers<T>)>>,
-    members: Vec<usize>,
+    stack: Option<Box<Slots<T>>>,
+    threads: Threads,
     level: Level,
+}
+
+/// What a network of any architecture needs.
+#[derive(Debug)]
+struct Slots<T> {
+    derived: Derived<T>,
+    /// One for each thread: buffers, and the sequences that it works on.
+    slots: Vec<Mutex<(Buffers<T>, Vec<usize>)>>,
 }
 
 impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
@@ -48,9 +59,40 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn with_level(model: &'m Model<I, H, O, T>, level: Level) -> Result<Self> {
-        let workspace =
-            Workspace::new(model.layout, 0, if model.architecture.plain().is_some() { CHUNK } else { 1 })?;
-        Ok(Self { model, workspace, buffers: None, members: vec![0; CHUNK], level })
+        let workspace = Workspace::new(model.layout)?;
+        Ok(Self { model, workspace, stack: None, threads: Threads::new(0), level })
+    }
+
+    /// The same with `threads` threads at most; 0, as without this: as many as this process has a share of, which is the
+    /// least of the processors that it may run on, the cores behind them, the quota of its control group and
+    /// `OMP_NUM_THREADS`. Few or short sequences stay on one. The number changes no bit of the outputs.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Threads::new(threads);
+        self
+    }
+
+    /// Threads that there have been so far, the caller's among them.
+    pub fn threads_used(&self) -> usize {
+        self.threads.used()
+    }
+
+    /// The same for a single prediction of `rows` timesteps, for which threads have to be worth making.
+    pub(crate) fn for_one_call(model: &'m Model<I, H, O, T>, rows: usize) -> Result<Self> {
+        let work = rows.saturating_mul(model.params.flat().len());
+        Ok(Self { threads: Threads::for_one_call(0, work), ..Self::new(model)? })
+    }
+
+    /// How many sequences to take at a time, and on how many threads.
+    fn cut(&self, offsets: &[usize]) -> (usize, usize) {
+        let sequences = offsets.len() - 1;
+        let work = offsets[sequences].saturating_mul(self.model.params.flat().len());
+        let threads = self.threads.most().min(work / share::LEAST_WORK).max(1);
+        // Several for each thread, so that one that is kept from work does not hold up the others.
+        let chunk =
+            if threads == 1 { CHUNK } else { sequences.div_ceil(4 * threads).clamp(LEAST_CHUNK, CHUNK) };
+        let chunk = chunk.min(sequences.max(1));
+        (chunk, threads.min(sequences.div_ceil(chunk)).max(1))
     }
 
     /// Writes the outputs `(T, O)` for one sequence of `features (T, I)`, from `h_0 = 0`.
@@ -77,9 +119,12 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
         let Some(activation) = self.model.architecture.plain() else {
             return self.run_stack(features, offsets, outputs, None);
         };
-        let Self { model, workspace, members, level, .. } = self;
-        workspace.fit(model.layout, longest(offsets), CHUNK)?;
-        let job = Predict { flat: model.params.flat(), workspace, features, offsets, members, outputs };
+        let cut = self.cut(offsets);
+        let Self { model, workspace, threads, level, .. } = self;
+        workspace.fit_rooms(model.layout, longest(offsets), (CHUNK, cut.1))?;
+        workspace.fit_members(CHUNK);
+        let flat = model.params.flat();
+        let job = Predict { flat, workspace, threads, cut, features, offsets, outputs };
         launch(*level, activation, model.layout, job);
         Ok(())
     }
@@ -140,53 +185,90 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
         features: &[T],
         offsets: &[usize],
         outputs: &mut [T],
-        mut state: Option<&mut State<T>>,
+        state: Option<&mut State<T>>,
     ) -> Result<()> {
         let (stack, flat) = (self.model.stack(), self.model.params.flat());
-        let most = CHUNK.min((offsets.len() - 1).max(1));
-        let (derived, buffers) = match &mut self.buffers {
-            Some(both) => {
-                both.1.fit(&stack, longest(offsets), most)?;
-                &mut **both
-            }
-            none => {
-                none.insert(Box::new((Derived::new(&stack)?, Buffers::new(&stack, longest(offsets), most)?)))
-            }
+        let (chunk, count) = self.cut(offsets);
+        let Self { stack: all, threads, level, .. } = self;
+        let Slots { derived, slots } = &mut **match all {
+            Some(all) => all,
+            none => none.insert(Box::new(Slots { derived: Derived::new(&stack)?, slots: Vec::new() })),
         };
-        derived.refresh(&stack, flat, false);
-        let mut next = 0;
-        while next + 1 < offsets.len() {
-            let batch = CHUNK.min(offsets.len() - 1 - next);
-            let members = &mut self.members[..batch];
-            members.iter_mut().enumerate().for_each(|(m, member)| *member = next + m);
-            next += batch;
-            sort_by_length(members, offsets);
-            for (m, &member) in members.iter().enumerate() {
-                buffers.starts[m] = offsets[member];
-                buffers.lengths[m] = offsets[member + 1] - offsets[member];
-            }
-            buffers.hidden.fill(T::ZERO);
-            buffers.memory.fill(T::ZERO);
-            if let Some(state) = &mut state {
-                state.exchange(&stack, members, buffers, false);
-            }
-            T::run(Run { stack, flat, derived, features, buffers, batch, outputs }, self.level);
-            if let Some(state) = &mut state {
-                state.exchange(&stack, members, buffers, true);
-            }
+        let longest = longest(offsets);
+        for slot in slots.iter_mut().take(count) {
+            inner(slot).0.fit(&stack, longest, chunk)?;
         }
+        while slots.len() < count {
+            slots.push(Mutex::new((Buffers::new(&stack, longest, chunk)?, Vec::with_capacity(CHUNK))));
+        }
+        derived.refresh(&stack, flat, false);
+        let (derived, slots, level) = (&*derived, &*slots, *level);
+        let rest = Mutex::new(Rest::new(offsets, outputs, chunk, stack.output));
+        let state = Mutex::new(state);
+        threads.run(count, &|slot| {
+            let mut slot = locked(&slots[slot]);
+            let (buffers, members) = &mut *slot;
+            while let Some((first_row, outputs)) = take(&rest, members) {
+                sort_by_length(members, offsets);
+                for (m, &member) in members.iter().enumerate() {
+                    buffers.starts[m] = offsets[member];
+                    buffers.lengths[m] = offsets[member + 1] - offsets[member];
+                }
+                buffers.hidden.fill(T::ZERO);
+                buffers.memory.fill(T::ZERO);
+                if let Some(state) = &mut *locked(&state) {
+                    state.exchange(&stack, members.iter().copied(), buffers, false);
+                }
+                let batch = members.len();
+                T::run(Run { stack, flat, derived, features, buffers, batch, outputs, first_row }, level);
+                if let Some(state) = &mut *locked(&state) {
+                    state.exchange(&stack, members.iter().copied(), buffers, true);
+                }
+            }
+        });
         Ok(())
     }
+}
+
+/// What is left of a prediction.
+struct Rest<'a, T> {
+    offsets: &'a [usize],
+    /// The next sequence.
+    next: usize,
+    /// The outputs from that on.
+    outputs: &'a mut [T],
+    chunk: usize,
+    output_size: usize,
+}
+
+impl<'a, T> Rest<'a, T> {
+    fn new(offsets: &'a [usize], outputs: &'a mut [T], chunk: usize, output_size: usize) -> Self {
+        Self { offsets, next: 0, outputs, chunk, output_size }
+    }
+}
+
+/// Takes the next sequences, whose numbers come into `members`: their first row, and where their outputs go.
+fn take<'a, T>(rest: &Mutex<Rest<'a, T>>, members: &mut Vec<usize>) -> Option<(usize, &'a mut [T])> {
+    let mut rest = locked(rest);
+    let (first, end) = (rest.next, (rest.next + rest.chunk).min(rest.offsets.len() - 1));
+    let rows = rest.offsets[first]..rest.offsets[end];
+    let outputs = rest.output_size * rows.len();
+    rest.next = end;
+    members.clear();
+    members.extend(first..end);
+    let outputs = rest.outputs.split_off_mut(..outputs)?;
+    (first < end).then_some((rows.start, outputs))
 }
 
 /// The forward pass over all sequences.
 pub struct Predict<'a, T> {
     flat: &'a [T],
     workspace: &'a mut Workspace<T>,
+    threads: &'a mut Threads,
+    /// Sequences at a time, and threads.
+    cut: (usize, usize),
     features: &'a [T],
     offsets: &'a [usize],
-    /// Room for the numbers of [`CHUNK`] sequences.
-    members: &'a mut [usize],
     outputs: &'a mut [T],
 }
 
@@ -196,43 +278,77 @@ impl<T: Float> Job for Predict<'_, T> {
 
     #[inline(always)]
     fn run<S: Isa, I: Dim, H: Dim, O: Dim>(self, activation: Activation, layout: Layout<I, H, O>) {
-        let Self { flat, workspace, features, offsets, members, outputs } = self;
-        let cell = Elman::<T, S, _, _, _>::new(activation, layout);
-        let mut scratch = workspace.scratch();
-        scratch.sum_biases(layout, flat);
-        let mut next = 0;
-        while next + 1 < offsets.len() {
-            let chunk = members.len().min(offsets.len() - 1 - next);
-            for (m, member) in members[..chunk].iter_mut().enumerate() {
-                *member = next + m;
-            }
-            next += chunk;
-            sort_by_length(&mut members[..chunk], offsets);
-            let mut rest = &members[..chunk];
-            let longest = offsets[rest[0] + 1] - offsets[rest[0]];
-            if abreast::fits::<T, S, I, H, O>(layout, longest, rest.len(), scratch.abreast) {
-                let (members, scratch) = (rest, &mut scratch);
-                let outputs = &mut *outputs;
-                S::call(abreast::Predict {
+        let Self { flat, workspace, threads, cut: (chunk, count), features, offsets, outputs } = self;
+        workspace.sum_biases(layout, flat);
+        let Parts { weight_hh_t, bias, rooms, .. } = workspace.parts();
+        let (rooms, derived) = (&*rooms, (weight_hh_t, bias));
+        let rest = Mutex::new(Rest::new(offsets, outputs, chunk, layout.output.size()));
+        threads.run(count, &|room| {
+            let mut room = locked(&rooms[room]);
+            let (mut scratch, _, members) = room.scratch(derived);
+            while let Some((first_row, outputs)) = take(&rest, members) {
+                sort_by_length(members, offsets);
+                S::call(Chunk {
                     activation,
                     layout,
                     flat,
                     features,
                     offsets,
                     members,
-                    scratch,
+                    scratch: &mut scratch,
                     outputs,
+                    first_row,
                 });
-                continue;
             }
-            while let Some(group) = Group::take(&mut rest, offsets, scratch.rows) {
-                predict_group(&cell, activation, layout, flat, (features, group), &mut scratch, outputs);
-            }
-        }
+        });
     }
 
     fn run_compiled(self, place: Place) {
         T::predict(self, place);
+    }
+}
+
+/// The outputs of the sequences `members`, sorted by length.
+struct Chunk<'a, 's, T, I, H, O> {
+    activation: Activation,
+    layout: Layout<I, H, O>,
+    flat: &'a [T],
+    features: &'a [T],
+    offsets: &'a [usize],
+    members: &'a [usize],
+    scratch: &'a mut Scratch<'s, T>,
+    /// (rows, O), from the row `first_row` on
+    outputs: &'a mut [T],
+    first_row: usize,
+}
+
+impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Chunk<'_, '_, T, I, H, O> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(self) {
+        let Self { activation, layout, flat, features, offsets, members, scratch, outputs, first_row } = self;
+        let longest = offsets[members[0] + 1] - offsets[members[0]];
+        if abreast::fits::<T, S, I, H, O>(layout, longest, members.len(), scratch.abreast.len()) {
+            return S::call(abreast::Predict {
+                activation,
+                layout,
+                flat,
+                features,
+                offsets,
+                members,
+                scratch,
+                outputs,
+                first_row,
+            });
+        }
+        let cell = Elman::<T, S, _, _, _>::new(activation, layout);
+        let mut rest = members;
+        while let Some(group) = Group::take(&mut rest, offsets, scratch.rows) {
+            let outputs = (&mut *outputs, first_row);
+            predict_group(&cell, activation, layout, flat, (features, group), scratch, outputs);
+        }
     }
 }
 
@@ -245,7 +361,7 @@ fn predict_group<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
     flat: &[T],
     (features, group): (&[T], Group<'_>),
     scratch: &mut Scratch<'_, T>,
-    outputs: &mut [T],
+    (outputs, first_row): (&mut [T], usize),
 ) {
     let (i, o, stride) = (layout.input.size(), layout.output.size(), layout.stride::<T>());
     let (weights, width) = (layout.split(flat), group.width());
@@ -268,7 +384,7 @@ fn predict_group<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
             layout,
             &weights,
             hidden,
-            &mut outputs[rows.start * o..rows.end * o],
+            &mut outputs[(rows.start - first_row) * o..(rows.end - first_row) * o],
         );
     }
 }

@@ -21,11 +21,9 @@ use crate::params::Params;
 use crate::rng::Rng;
 use crate::schedule::ScheduleState;
 use crate::stack::learner::{Learner, Totals};
+use crate::threads::Threads;
 use crate::workspace::Workspace;
 use crate::{Activation, Error, Float, Level, Result};
-
-/// Sequences that are worked on together where nothing is learned from them.
-const CHUNK: usize = 256;
 
 /// Batches after which a plain epoch starts anew from the weights alone, so that a training can be interrupted there: what
 /// is derived from the weights and kept up with them rounds otherwise than when it is derived again.
@@ -75,6 +73,7 @@ pub struct Trainer<I, H, O, T = f32> {
     plain: Option<Plain<T>>,
     /// For everything else, and for losses without learning; made when it is first needed.
     learner: Option<Box<Learner<T>>>,
+    threads: Threads,
     schedule: ScheduleState,
     order: Vec<usize>,
     rng: Rng,
@@ -114,7 +113,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         let plain = match model.architecture.plain().filter(|_| config.is_plain()) {
             Some(activation) => Some(Plain {
                 activation,
-                workspace: Workspace::new(model.layout, 0, 1)?,
+                workspace: Workspace::new(model.layout)?,
                 gradient: if config.batch_size > 1 { Some(model.params.zeros_like()?) } else { None },
             }),
             None => None,
@@ -122,12 +121,14 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         let rng = Rng::new(config.shuffle.unwrap_or(0));
         let schedule = ScheduleState::default();
         let (learner, order, epoch) = (None, Vec::new(), 0);
+        let threads = Threads::new(config.threads);
         Ok(Self {
             model,
             config,
             level,
             plain,
             learner,
+            threads,
             schedule,
             order,
             rng,
@@ -227,6 +228,11 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         &self.model
     }
 
+    /// Threads that there have been so far, the caller's among them; see [`TrainConfig::threads`].
+    pub fn threads(&self) -> usize {
+        self.threads.used()
+    }
+
     /// The trained model.
     pub fn into_model(self) -> Model<I, H, O, T> {
         self.model
@@ -239,24 +245,22 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
 
     fn evaluate_members(&mut self, data: &DatasetView<'_, T, I, O>, members: &mut [usize]) -> Result<f64> {
         let stack = self.model.stack();
-        self.make_learner(data.longest(), members.len().min(CHUNK))?;
+        self.make_learner()?;
         let Some(learner) = &mut self.learner else { return Ok(f64::NAN) };
+        learner.fit_evaluation(&stack, &self.config, data.offsets, &self.threads)?;
         let place = (&stack, self.model.params.flat(), self.level);
-        let totals = learner.evaluate(place, data.sequences(), members, &self.config);
+        let totals = learner.evaluate(&mut self.threads, place, data.sequences(), members, &self.config);
         Ok(totals.loss * self.config.reduction.factor(totals.weight))
     }
 
-    /// Makes the learner, and room in it.
-    fn make_learner(&mut self, longest: usize, batch: usize) -> Result<()> {
-        let stack = self.model.stack();
+    /// Makes the learner.
+    fn make_learner(&mut self) -> Result<()> {
         if self.learner.is_none() {
+            let stack = self.model.stack();
             let learner = Learner::new(&stack, &self.config, self.model.params.flat().len())?;
             self.learner = Some(Box::new(learner));
         }
-        match &mut self.learner {
-            Some(learner) => learner.fit(&stack, &self.config, longest, batch),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Refuses data of other sizes, and such as there is nothing to learn from.
@@ -284,9 +288,17 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         let batch_size = self.config.batch_size.min(data.len());
         match &mut self.plain {
             Some(plain) if data.is_plain() => {
-                plain.workspace.fit(self.model.layout, data.longest(), batch_size)
+                let elements = self.model.params.flat().len();
+                plain.workspace.fit(self.model.layout, data.offsets, (batch_size, elements))
             }
-            _ => self.make_learner(data.longest(), batch_size),
+            _ => {
+                self.make_learner()?;
+                let stack = self.model.stack();
+                match &mut self.learner {
+                    Some(learner) => learner.fit(&stack, &self.config, data.offsets, batch_size),
+                    None => Ok(()),
+                }
+            }
         }
     }
 
@@ -322,6 +334,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
                     }
                     let count = order.len().div_ceil(size);
                     let (rate, level) = (at.learning_rate, self.level);
+                    let plain = (&mut *plain, &mut self.threads);
                     let error = plain_epoch(&mut self.model, plain, &self.config, (data, order), rate, level);
                     at.totals.loss += error.map_err(|batch| failed(at.batches + batch))?;
                     (at.batches, at.totals.updates) = (at.batches + count, at.totals.updates + count);
@@ -333,8 +346,9 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
                 let order = &mut self.order[at.batches * size..];
                 let len = order.len().min((end - at.batches).saturating_mul(size));
                 let rate = at.learning_rate;
+                let (threads, config) = (&mut self.threads, (&self.config, rate));
                 learner
-                    .batches(place, data.sequences(), &mut order[..len], (&self.config, rate), &mut at.totals)
+                    .batches(threads, place, data.sequences(), &mut order[..len], config, &mut at.totals)
                     .map_err(failed)?;
                 at.batches = end;
             }
@@ -370,7 +384,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
 /// A stretch of an epoch on one of the ways for plain networks: the sum of squared errors, or the number of the failing batch.
 fn plain_epoch<I: Dim, H: Dim, O: Dim, T: Float>(
     model: &mut Model<I, H, O, T>,
-    plain: &mut Plain<T>,
+    (plain, threads): (&mut Plain<T>, &mut Threads),
     config: &TrainConfig,
     (data, order): (&DatasetView<'_, T, I, O>, &mut [usize]),
     learning_rate: f64,
@@ -381,6 +395,7 @@ fn plain_epoch<I: Dim, H: Dim, O: Dim, T: Float>(
         flat: model.params.flat_mut(),
         gradient: plain.gradient.as_mut().map(Params::flat_mut),
         workspace: &mut plain.workspace,
+        threads,
         features: data.features,
         labels: data.labels,
         offsets: data.offsets,

@@ -3,25 +3,47 @@
 use crate::abreast;
 use crate::buffer::Buffer;
 use crate::cell::Layout;
+use crate::dataset::longest;
 use crate::dim::Dim;
+use crate::threads::{inner, share};
 use crate::{Float, Result};
+use std::sync::Mutex;
 
 /// Bytes of hidden states and their gradients that sequences are grouped into: what a first-level cache holds beside
 /// the weights.
 const GROUP_BYTES: usize = 24 << 10;
 
-/// The buffers of a pass over a group of sequences. `P` is `H` padded to cache lines.
+/// The buffers of passes. `P` is `H` padded to cache lines.
 ///
-/// A row belongs to one timestep of one sequence; rows are ordered by timestep, then by sequence (see
-/// [`crate::group`]). Once it is built, an epoch allocates nothing; it grows only when longer sequences come.
+/// Once it is built, an epoch allocates nothing; it grows only when longer sequences or larger batches come.
 #[derive(Debug)]
 pub struct Workspace<T> {
+    weight_hh_t: Buffer<T>,
+    bias: Buffer<T>,
+    /// One for each part of a batch, or for each thread of a prediction.
+    rooms: Vec<Mutex<Room<T>>>,
+    /// The sequences of a batch, part after part.
+    dealt: Vec<usize>,
+    /// Sequences that a part has at most.
+    share: usize,
+}
+
+/// What one thread needs for itself.
+///
+/// A row belongs to one timestep of one sequence; rows are ordered by timestep, then by sequence (see
+/// [`crate::group`]).
+#[derive(Debug, Default)]
+pub struct Room<T> {
     hidden: Buffer<T>,
     delta: Buffer<T>,
     d_output: Buffer<T>,
-    weight_hh_t: Buffer<T>,
-    bias: Buffer<T>,
     abreast: Buffer<T>,
+    /// The gradient of a part; the first one adds to the batch's.
+    pub gradient: Buffer<T>,
+    /// The sum of a part's squared errors.
+    pub error: f64,
+    /// The sequences that a prediction works on at a time.
+    pub members: Vec<usize>,
     /// Rows that there is room for.
     rows: usize,
     /// Of those, and of `abreast`, what the data at hand take. So it does not depend on what came before how sequences
@@ -29,7 +51,7 @@ pub struct Workspace<T> {
     used: (usize, usize),
 }
 
-/// The buffers of a [`Workspace`] as slices.
+/// The buffers of one part, as slices, with what all parts read.
 pub struct Scratch<'w, T> {
     /// `h` after each step. (rows, P)
     pub hidden: &'w mut [T],
@@ -38,100 +60,125 @@ pub struct Scratch<'w, T> {
     /// The gradient of the outputs. (rows, O)
     pub d_output: &'w mut [T],
     /// `weight_hh` output-major, for the backward sweep. (H, P)
-    pub weight_hh_t: &'w mut [T],
+    pub weight_hh_t: &'w [T],
     /// `b_ih + b_hh`. (P)
-    pub bias: &'w mut [T],
+    pub bias: &'w [T],
     /// The buffer of [`crate::abreast`].
     pub abreast: &'w mut [T],
     /// Rows that a group may have.
     pub rows: usize,
 }
 
-impl<T: Float> Workspace<T> {
-    /// Buffers for `batch_size` sequences of up to `longest` timesteps, or for as many at a time as are worth it.
-    pub fn new<I: Dim, H: Dim, O: Dim>(
-        layout: Layout<I, H, O>,
-        longest: usize,
-        batch_size: usize,
-    ) -> Result<Self> {
-        let rows = Self::rows(layout, longest, batch_size);
-        let abreast = Self::abreast(layout, longest, batch_size);
-        Self::with_room(layout, rows, abreast, batch_size > 1)
-    }
+/// The buffers of one sequence, whose update keeps what is derived from the weights current.
+pub struct Single<'w, T> {
+    /// See [`Scratch::hidden`].
+    pub hidden: &'w mut [T],
+    /// See [`Scratch::delta`].
+    pub delta: &'w mut [T],
+    /// See [`Scratch::d_output`].
+    pub d_output: &'w mut [T],
+    /// See [`Scratch::weight_hh_t`].
+    pub weight_hh_t: &'w mut [T],
+    /// See [`Scratch::bias`].
+    pub bias: &'w mut [T],
+}
 
-    fn with_room<I: Dim, H: Dim, O: Dim>(
-        layout: Layout<I, H, O>,
-        rows: usize,
-        abreast: usize,
-        groups: bool,
-    ) -> Result<Self> {
+/// What the parts of a batch share, and what each has for itself.
+pub struct Parts<'w, T> {
+    pub weight_hh_t: &'w [T],
+    pub bias: &'w [T],
+    pub rooms: &'w mut [Mutex<Room<T>>],
+    pub dealt: &'w mut [usize],
+}
+
+impl<T: Float> Workspace<T> {
+    /// For networks of this layout, as yet without room for any sequence.
+    pub fn new<I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>) -> Result<Self> {
         let stride = layout.stride::<T>();
-        let (h, o) = (layout.hidden.size(), layout.output.size());
-        // A strided view of the last sequence of a group may reach beyond the last row, by less than a group.
-        // A product that overflows saturates, so that the allocation is refused instead of being too small.
-        let reserved = if groups { rows.saturating_mul(2) } else { rows };
         Ok(Self {
-            hidden: Buffer::zeroed(reserved.saturating_mul(stride))?,
-            delta: Buffer::zeroed(reserved.saturating_mul(stride))?,
-            d_output: Buffer::zeroed(reserved.saturating_mul(o))?,
-            weight_hh_t: Buffer::zeroed(h.saturating_mul(stride))?,
+            // A product that overflows saturates, so that the allocation is refused instead of being too small.
+            weight_hh_t: Buffer::zeroed(layout.hidden.size().saturating_mul(stride))?,
             bias: Buffer::zeroed(stride)?,
-            abreast: Buffer::zeroed(abreast)?,
-            rows,
-            used: (rows, abreast),
+            rooms: Vec::new(),
+            dealt: Vec::new(),
+            share: 1,
         })
     }
 
-    /// How many rows a group may have.
-    fn rows<I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>, longest: usize, batch_size: usize) -> usize {
-        let row_bytes = layout.stride::<T>().saturating_mul(2 * size_of::<T>());
-        // Where the weights are larger than that, a group has to be large enough to be worth reading them.
-        let bytes = GROUP_BYTES.max(row_bytes.saturating_mul(2 * layout.hidden.size()));
-        let (least, most) = (longest.saturating_mul(batch_size.min(4)), longest.saturating_mul(batch_size));
-        (bytes / row_bytes).max(least).min(most)
-    }
-
-    /// How many elements the sequences of a batch take abreast.
-    fn abreast<I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>, longest: usize, batch_size: usize) -> usize {
-        if batch_size > 1 { abreast::elements::<T, I, H, O>(layout, longest) } else { 0 }
-    }
-
-    /// Makes room for batches of `batch_size` sequences of up to `longest` timesteps; allocates only where that is more
-    /// than ever before.
+    /// Makes room for batches of `batch` of the sequences with these `offsets`, and gradients of `elements` elements;
+    /// allocates only where that is more than ever before.
     pub fn fit<I: Dim, H: Dim, O: Dim>(
         &mut self,
         layout: Layout<I, H, O>,
-        longest: usize,
-        batch_size: usize,
+        offsets: &[usize],
+        (batch, elements): (usize, usize),
     ) -> Result<()> {
-        let rows = Self::rows(layout, longest, batch_size);
-        let abreast = Self::abreast(layout, longest, batch_size);
-        let has_groups = self.hidden.len() > self.rows * layout.stride::<T>();
-        let groups = batch_size > 1 || has_groups;
-        if rows > self.rows || abreast > self.abreast.len() || groups != has_groups {
-            // What there was room for stays: a trainer goes back and forth between data sets.
-            *self = Self::with_room(layout, rows.max(self.rows), abreast.max(self.abreast.len()), groups)?;
+        let timesteps = offsets[offsets.len() - 1].div_ceil((offsets.len() - 1).max(1));
+        self.share = share::sequences(batch, timesteps, timesteps.saturating_mul(3 * elements)).max(1);
+        let count = batch.div_ceil(self.share);
+        self.fit_rooms(layout, longest(offsets), (self.share, count))?;
+        if count > 1 && self.dealt.len() < batch {
+            self.dealt.resize(batch, 0);
         }
-        self.used = (rows, abreast);
+        for room in self.rooms.iter_mut().take(count).skip(1) {
+            let gradient = &mut inner(room).gradient;
+            if gradient.is_empty() {
+                *gradient = Buffer::zeroed(elements)?;
+            }
+        }
         Ok(())
     }
 
-    /// The buffers.
-    #[inline(always)]
-    pub fn scratch(&mut self) -> Scratch<'_, T> {
-        Scratch {
-            hidden: &mut self.hidden,
-            delta: &mut self.delta,
-            d_output: &mut self.d_output,
-            weight_hh_t: &mut self.weight_hh_t,
-            bias: &mut self.bias,
-            abreast: &mut self.abreast[..self.used.1],
-            rows: self.used.0,
+    /// Makes `count` rooms for `batch` sequences each of up to `longest` timesteps, or for as many at a time as are worth
+    /// it.
+    pub fn fit_rooms<I: Dim, H: Dim, O: Dim>(
+        &mut self,
+        layout: Layout<I, H, O>,
+        longest: usize,
+        (batch, count): (usize, usize),
+    ) -> Result<()> {
+        if self.rooms.len() < count {
+            self.rooms.resize_with(count, Mutex::default);
+        }
+        self.rooms.iter_mut().take(count).try_for_each(|room| inner(room).fit(layout, longest, batch))
+    }
+
+    /// Makes room for the numbers of `count` sequences in each room.
+    pub fn fit_members(&mut self, count: usize) {
+        for room in &mut self.rooms {
+            let members = &mut inner(room).members;
+            members.clear();
+            members.reserve_exact(count);
         }
     }
-}
 
-impl<T: Float> Scratch<'_, T> {
+    /// How many parts a batch of `sequences` sequences has, if they are dealt in rows of `unit`.
+    #[inline(always)]
+    pub fn count(&self, sequences: usize, unit: usize) -> usize {
+        sequences.div_ceil(self.share.next_multiple_of(unit))
+    }
+
+    /// What parts need.
+    #[inline(always)]
+    pub fn parts(&mut self) -> Parts<'_, T> {
+        let Self { weight_hh_t, bias, rooms, dealt, .. } = self;
+        Parts { weight_hh_t, bias, rooms, dealt }
+    }
+
+    /// The buffers of one sequence.
+    #[inline(always)]
+    pub fn single(&mut self) -> Single<'_, T> {
+        let Self { weight_hh_t, bias, rooms, .. } = self;
+        let Room { hidden, delta, d_output, .. } = inner(&mut rooms[0]);
+        Single { hidden, delta, d_output, weight_hh_t, bias }
+    }
+
+    /// Elements that there are for sequences abreast.
+    #[inline(always)]
+    pub fn abreast(&mut self) -> usize {
+        inner(&mut self.rooms[0]).used.1
+    }
+
     /// Derives `bias` from the parameters.
     #[inline(always)]
     pub fn sum_biases<I: Dim, H: Dim, O: Dim>(&mut self, layout: Layout<I, H, O>, flat: &[T]) {
@@ -152,5 +199,64 @@ impl<T: Float> Scratch<'_, T> {
                 transposed[n * stride + k] = *value;
             }
         }
+    }
+}
+
+impl<T: Float> Room<T> {
+    fn with_room<I: Dim, H: Dim, O: Dim>(
+        &mut self,
+        layout: Layout<I, H, O>,
+        rows: usize,
+        abreast: usize,
+        groups: bool,
+    ) -> Result<()> {
+        let stride = layout.stride::<T>();
+        // A strided view of the last sequence of a group may reach beyond the last row, by less than a group.
+        let reserved = if groups { rows.saturating_mul(2) } else { rows };
+        self.hidden = Buffer::zeroed(reserved.saturating_mul(stride))?;
+        self.delta = Buffer::zeroed(reserved.saturating_mul(stride))?;
+        self.d_output = Buffer::zeroed(reserved.saturating_mul(layout.output.size()))?;
+        self.abreast = Buffer::zeroed(abreast)?;
+        self.rows = rows;
+        Ok(())
+    }
+
+    /// How many rows a group may have.
+    fn rows<I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>, longest: usize, batch_size: usize) -> usize {
+        let row_bytes = layout.stride::<T>().saturating_mul(2 * size_of::<T>());
+        // Where the weights are larger than that, a group has to be large enough to be worth reading them.
+        let bytes = GROUP_BYTES.max(row_bytes.saturating_mul(2 * layout.hidden.size()));
+        let (least, most) = (longest.saturating_mul(batch_size.min(4)), longest.saturating_mul(batch_size));
+        (bytes / row_bytes).max(least).min(most)
+    }
+
+    /// Makes room for `batch_size` sequences of up to `longest` timesteps.
+    fn fit<I: Dim, H: Dim, O: Dim>(
+        &mut self,
+        layout: Layout<I, H, O>,
+        longest: usize,
+        batch_size: usize,
+    ) -> Result<()> {
+        let rows = Self::rows(layout, longest, batch_size);
+        let abreast = if batch_size > 1 { abreast::elements::<T, I, H, O>(layout, longest) } else { 0 };
+        let has_groups = self.hidden.len() > self.rows * layout.stride::<T>();
+        let groups = batch_size > 1 || has_groups;
+        if rows > self.rows || abreast > self.abreast.len() || groups != has_groups {
+            // What there was room for stays: a trainer goes back and forth between data sets.
+            self.with_room(layout, rows.max(self.rows), abreast.max(self.abreast.len()), groups)?;
+        }
+        self.used = (rows, abreast);
+        Ok(())
+    }
+
+    /// The buffers, but for those that are for the caller: the gradient, and the numbers of sequences.
+    #[inline(always)]
+    pub fn scratch<'w>(
+        &'w mut self,
+        (weight_hh_t, bias): (&'w [T], &'w [T]),
+    ) -> (Scratch<'w, T>, &'w mut [T], &'w mut Vec<usize>) {
+        let Self { hidden, delta, d_output, abreast, gradient, members, used, .. } = self;
+        let abreast = &mut abreast[..used.1];
+        (Scratch { hidden, delta, d_output, weight_hh_t, bias, abreast, rows: used.0 }, gradient, members)
     }
 }

@@ -191,6 +191,7 @@ impl<'a> Case<'a> {
             truncate: self.get("truncate"),
             accumulate: self.get("accumulate").unwrap_or(1),
             dropout_seed: self.fields.get("dropout").map_or(0, |_| self.values::<f64>("dropout")[1] as u64),
+            threads: 0,
         }
     }
 

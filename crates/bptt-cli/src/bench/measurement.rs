@@ -35,6 +35,8 @@ pub struct Measurement {
     pub loss_before: f64,
     /// The same after the last one.
     pub loss_after: f64,
+    /// Threads that were at work.
+    pub threads: usize,
     /// Seconds that all repetitions took.
     pub seconds: f64,
 }
@@ -71,16 +73,17 @@ fn repeat<T: Float>(
     let loss_before = Predictions::new(plan, &model)?.loss(timed)?;
     let mut trainer = trainer(plan, model)?;
     let started = Instant::now();
-    let (nanoseconds, loss_after) = if plan.inference {
+    let (nanoseconds, threads, loss_after) = if plan.inference {
         epochs(&mut trainer, timed, EPOCHS_BEFORE_INFERENCE)?;
         let mut predictions = Predictions::new(plan, trainer.model())?;
         let pass = || (0..work.epochs).try_for_each(|_| predictions.pass(timed));
-        (time(plan, work.epochs * timed.rows(), pass)?, predictions.loss(timed)?)
+        let nanoseconds = time(plan, work.epochs * timed.rows(), pass)?;
+        (nanoseconds, predictions.predictor.threads_used(), predictions.loss(timed)?)
     } else {
         epochs(&mut trainer, timed, 1)?;
         let pass = || epochs(&mut trainer, timed, work.epochs);
         let nanoseconds = time(plan, work.epochs * timed.rows(), pass)?;
-        (nanoseconds, Predictions::new(plan, trainer.model())?.loss(timed)?)
+        (nanoseconds, trainer.threads(), Predictions::new(plan, trainer.model())?.loss(timed)?)
     };
     Ok(Measurement {
         sequences: whole.len(),
@@ -91,6 +94,7 @@ fn repeat<T: Float>(
         nanoseconds,
         loss_before,
         loss_after,
+        threads,
         seconds: started.elapsed().as_secs_f64(),
     })
 }
@@ -204,7 +208,8 @@ struct Predictions<'m, T> {
 
 impl<'m, T: Float> Predictions<'m, T> {
     fn new(plan: &Plan, model: &'m DynRnn<T>) -> Result<Self, Failure> {
-        let predictor = Predictor::with_level(model, plan.level).map_err(Failure::input)?;
+        let predictor =
+            Predictor::with_level(model, plan.level).map_err(Failure::input)?.threads(plan.threads);
         Ok(Self { predictor, outputs: Vec::new() })
     }
 

@@ -6,6 +6,7 @@ use bptt::{Activation, Architecture, DynRnn, Float, Level, TrainConfig};
 
 use crate::args::{self, BenchArgs, Cell, Dtype, Preset};
 use crate::failure::Failure;
+use crate::settings::threads;
 
 /// What to time.
 #[derive(Debug, Clone)]
@@ -28,6 +29,7 @@ pub struct Plan {
     pub learning_rate: f64,
     pub seed: u64,
     pub level: Level,
+    /// At most; 0: as many as there are.
     pub threads: usize,
     pub seconds: f64,
 }
@@ -111,7 +113,7 @@ impl Plan {
             learning_rate: learning_rate.unwrap_or_else(|| safe_rate(input_size, hidden_size)),
             seed: args.seed.unwrap_or(1),
             level: level(args.level, &Level::available())?,
-            threads: args.threads.unwrap_or(1),
+            threads: threads(args.threads)?,
             seconds: args.seconds.unwrap_or(2.0),
         };
         plan.check()?;
@@ -132,9 +134,6 @@ impl Plan {
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return wrong(name, "at least 1", "0".into());
-        }
-        if self.threads != 1 {
-            return wrong("threads", "1, as the library runs on one thread", self.threads.to_string());
         }
         for (name, value) in [("learning-rate", self.learning_rate), ("seconds", self.seconds)] {
             if !(value > 0.0 && value.is_finite()) {
@@ -165,8 +164,8 @@ impl Plan {
 
     /// The library's part of the settings: sequences in their order, mean loss.
     pub fn train_config(&self) -> TrainConfig {
-        let (learning_rate, batch_size) = (self.learning_rate, self.batch_size);
-        TrainConfig { learning_rate, batch_size, ..Default::default() }
+        let (learning_rate, batch_size, threads) = (self.learning_rate, self.batch_size, self.threads);
+        TrainConfig { learning_rate, batch_size, threads, ..Default::default() }
     }
 
     /// Floating-point operations per timestep: forward and backward over the recurrent layer and the readout, two for

@@ -78,6 +78,7 @@ mod tests {
             nanoseconds: vec![1.0, 2.0, 4.0, 8.0],
             loss_before: 0.5,
             loss_after,
+            threads: 1,
             seconds: 1.0,
         };
         assert!(check_loss(&plan, &measured(0.25)).is_ok());

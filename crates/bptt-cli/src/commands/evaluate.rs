@@ -9,7 +9,7 @@ use crate::data::{self, Part};
 use crate::failure::Failure;
 use crate::model::{Measure, Saved};
 use crate::report::{count, scores_json, write_scores};
-use crate::settings::check_threshold;
+use crate::settings::{check_threshold, threads};
 use crate::table::{LabelUse, Table};
 
 /// Runs the command.
@@ -17,6 +17,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let saved = Saved::read(&args.model)?;
     let threshold = args.threshold.unwrap_or(saved.threshold);
     check_threshold(threshold)?;
+    let threads = threads(args.threads)?;
     let mut source = data::load(&args.data, &saved.request(), LabelUse::Required)?;
     if saved.task == Task::Classification {
         source.table = source.table.with_classes(saved.classes(), &source.name).map_err(Failure::input)?;
@@ -25,7 +26,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     if saved.task == Task::Binary {
         check_binary(&source.name, table)?;
     }
-    let predictions = saved.predict(&source, &part)?;
+    let (predictions, threads) = saved.predict(&source, &part, threads)?;
     let (task, naive) = (saved.task, saved.naive());
     let (columns, classes, scaling) = (&table.columns, saved.classes(), &saved.scaling);
     let measure = Measure { task, threshold, columns, naive, classes, scaling };
@@ -40,6 +41,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
             "model": args.model.display().to_string(),
             "data": args.data.display().to_string(),
             "task": task.name(),
+            "threads": threads,
             "metrics": scores_json(labels, &measured),
         });
         writeln!(out, "{report}")?;

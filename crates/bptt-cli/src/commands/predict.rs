@@ -10,7 +10,7 @@ use crate::data::{self, Part};
 use crate::failure::Failure;
 use crate::model::Saved;
 use crate::output::Output;
-use crate::settings::check_threshold;
+use crate::settings::{check_threshold, threads};
 use crate::table::{LabelUse, Table};
 
 /// Runs the command.
@@ -18,12 +18,13 @@ pub fn run(args: &PredictArgs) -> Result<(), Failure> {
     let saved = Saved::read(&args.model)?;
     let threshold = args.threshold.unwrap_or(saved.threshold);
     check_threshold(threshold)?;
+    let threads = threads(args.threads)?;
     let output = match &args.out {
         Some(path) => Some(Output::check(path, &[&args.model, &args.data])?),
         None => None,
     };
     let source = data::load(&args.data, &saved.request(), LabelUse::Ignored)?;
-    let predictions = saved.predict(&source, &Part::whole(&source.table))?;
+    let (predictions, _) = saved.predict(&source, &Part::whole(&source.table), threads)?;
     let write = |out: &mut dyn Write| write_rows(out, &saved, &source.table, &predictions, threshold);
     match output {
         Some(output) => output.write(write),

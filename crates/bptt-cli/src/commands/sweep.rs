@@ -85,6 +85,8 @@ fn plans(points: Vec<Point>, data: Option<&PathBuf>) -> Result<Vec<Job>, Failure
             flags.data = Some(data.clone());
         }
         flags.eval_every = Some(0);
+        // The trainings run side by side.
+        flags.threads = Some(1);
         let named = |failure: Failure| Failure::input(format!("{choice}: {failure}"));
         let settings = Settings::resolve(flags).map_err(named)?;
         let same = |other: &Settings| {

@@ -213,6 +213,7 @@ impl Plan {
             "training": self.training_settings(outcome),
             "seconds": outcome.seconds,
             "level": Level::best().name(),
+            "threads": outcome.threads,
             "interrupted": outcome.interrupted,
             "metrics": scores_json(&columns.labels, &outcome.measured),
             "saved": self.settings.out.display().to_string(),
@@ -243,11 +244,12 @@ impl Plan {
         let timesteps = (self.train.rows() * outcome.epochs).max(1);
         write!(
             out,
-            "{} in {:.3} s ({:.0} ns per timestep, {}), loss {:.6} → {:.6}",
+            "{} in {:.3} s ({:.0} ns per timestep, {}, {}), loss {:.6} → {:.6}",
             count(outcome.epochs, "epoch"),
             outcome.seconds,
             1e9 * outcome.seconds / timesteps as f64,
             Level::best(),
+            count(outcome.threads, "thread"),
             outcome.first_loss,
             outcome.last_loss
         )?;

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::denormal::flushed;
 use super::vector::Vector;
 
 /// What a kernel body knows about the instruction set that it is compiled for: its vectors.
@@ -159,15 +160,16 @@ impl Level {
         }
     }
 
-    /// Runs `kernel` compiled for this level.
+    /// Runs `kernel` compiled for this level, with denormal numbers as 0: all arithmetic of the engine comes through here,
+    /// on whichever thread.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self.0 {
+        flushed(|| match self.0 {
             Kind::Baseline => Baseline::call(kernel),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => Avx2::call(kernel),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => Avx512::call(kernel),
-        }
+        })
     }
 }
 

@@ -17,6 +17,7 @@
 pub(crate) mod abreast;
 pub(crate) mod activation;
 pub(crate) mod affine;
+pub(crate) mod denormal;
 pub(crate) mod dispatch;
 pub(crate) mod dot;
 pub(crate) mod elementary;

@@ -123,8 +123,9 @@ pub struct Run<'a, T> {
     pub(crate) buffers: &'a mut Buffers<T>,
     /// The batch is the first so many sequences of [`Buffers::starts`].
     pub(crate) batch: usize,
-    /// (rows, O)
+    /// (rows, O), from the row `first_row` on
     pub(crate) outputs: &'a mut [T],
+    pub(crate) first_row: usize,
 }
 
 impl<T: Float> Kernel for Run<'_, T> {
@@ -133,7 +134,7 @@ impl<T: Float> Kernel for Run<'_, T> {
 
     #[inline(always)]
     fn run<S: Isa>(self) {
-        let Self { stack, flat, derived, features, buffers, batch, outputs } = self;
+        let Self { stack, flat, derived, features, buffers, batch, outputs, first_row } = self;
         let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
         let (mut first, o) = (0, stack.output);
@@ -143,7 +144,7 @@ impl<T: Float> Kernel for Run<'_, T> {
             pass.forward::<S>(buffers);
             for m in 0..rows.width() {
                 for t in 0..rows.lengths[m] {
-                    let row = rows.starts[m] + t;
+                    let row = rows.starts[m] + t - first_row;
                     pass.readout::<S>(buffers, t, m, &mut outputs[row * o..(row + 1) * o]);
                 }
             }

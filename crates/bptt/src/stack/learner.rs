@@ -4,15 +4,23 @@ use super::buffers::{Buffers, Derived};
 use super::dropout::Dropout;
 use super::job::Learn;
 use super::layout::Stack;
+use super::state::State;
 use crate::buffer::Buffer;
 use crate::clip::{clip_norm, clip_value};
 use crate::config::TrainConfig;
+use crate::dataset::longest;
 use crate::group::sort_by_length;
 use crate::optim::OptimizerState;
+use crate::threads::{Threads, inner, locked, share};
 use crate::{Float, Level, Result};
+use std::sync::Mutex;
 
 /// Sequences that an evaluation works on at a time.
 const CHUNK: usize = 256;
+
+/// Elements of gradients that are worth a second thread for adding them up, and how many a thread adds up at a time.
+const MANY_ELEMENTS: usize = 1 << 17;
+const SLICE: usize = 1 << 13;
 
 /// The data of an epoch.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +49,13 @@ pub(crate) struct Totals {
 #[derive(Debug)]
 pub struct Learner<T> {
     derived: Derived<T>,
-    buffers: Buffers<T>,
+    parts: Vec<Mutex<Part<T>>>,
+    /// Sequences that a part has at most.
+    share: usize,
+    /// Of a batch, or of as many as an update takes.
     pub(crate) gradient: Buffer<T>,
+    /// The losses of an evaluation's chunks.
+    losses: Vec<f64>,
     pub(crate) optimizer: OptimizerState<T>,
     /// Passes over a batch so far; dropout draws anew for each.
     pub(crate) passes: u64,
@@ -50,12 +63,35 @@ pub struct Learner<T> {
     pub(crate) pending: usize,
 }
 
+/// Every so-manyth sequence of a batch: what one thread works on.
+#[derive(Debug)]
+struct Part<T> {
+    buffers: Buffers<T>,
+    /// Its gradient; the first part adds to the batch's.
+    gradient: Buffer<T>,
+    loss: f64,
+}
+
+/// Some timesteps of a batch.
+#[derive(Debug, Clone, Copy)]
+struct Window<'a> {
+    /// The sequences of the batch, longest first.
+    members: &'a [usize],
+    start: usize,
+    /// Timesteps, where a sequence has as many.
+    len: usize,
+    /// Whether the states begin anew.
+    fresh: bool,
+}
+
 impl<T: Float> Learner<T> {
     /// For parameters of `len` elements.
     pub fn new(stack: &Stack, config: &TrainConfig, len: usize) -> Result<Self> {
         Ok(Self {
             derived: Derived::new(stack)?,
-            buffers: Buffers::new(stack, 0, 1)?,
+            parts: Vec::new(),
+            share: 1,
+            losses: Vec::new(),
             gradient: Buffer::zeroed(len)?,
             optimizer: OptimizerState::new(config.optimizer, len)?,
             passes: 0,
@@ -63,15 +99,67 @@ impl<T: Float> Learner<T> {
         })
     }
 
-    /// Makes room for batches of `batch` sequences of up to `longest` timesteps.
-    pub fn fit(&mut self, stack: &Stack, config: &TrainConfig, longest: usize, batch: usize) -> Result<()> {
-        self.buffers.fit(stack, longest.min(config.truncate.unwrap_or(usize::MAX)), batch)
+    /// Makes room for batches of `batch` of the sequences with these `offsets`.
+    pub fn fit(
+        &mut self,
+        stack: &Stack,
+        config: &TrainConfig,
+        offsets: &[usize],
+        batch: usize,
+    ) -> Result<()> {
+        let whole = config.truncate.unwrap_or(usize::MAX);
+        let timesteps = offsets[offsets.len() - 1].div_ceil(offsets.len() - 1).min(whole);
+        let work = timesteps.saturating_mul(3 * self.gradient.len());
+        self.share = share::sequences(batch, timesteps, work).max(1);
+        let count = batch.div_ceil(self.share);
+        self.fit_parts(stack, longest(offsets).min(whole), self.share, count)?;
+        for part in self.parts.iter_mut().take(count).skip(1) {
+            let gradient = &mut inner(part).gradient;
+            if gradient.is_empty() {
+                *gradient = Buffer::zeroed(self.gradient.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes room for evaluations of the sequences with these `offsets`.
+    pub fn fit_evaluation(
+        &mut self,
+        stack: &Stack,
+        config: &TrainConfig,
+        offsets: &[usize],
+        threads: &Threads,
+    ) -> Result<()> {
+        let longest = longest(offsets).min(config.truncate.unwrap_or(usize::MAX));
+        let chunk = chunk(offsets.len() - 1);
+        let chunks = (offsets.len() - 1).div_ceil(chunk);
+        self.losses.resize(chunks.max(self.losses.len()), 0.0);
+        self.fit_parts(stack, longest, chunk, self.evaluating(offsets, threads))
+    }
+
+    /// Threads for an evaluation of the sequences with these `offsets`.
+    fn evaluating(&self, offsets: &[usize], threads: &Threads) -> usize {
+        let sequences = offsets.len() - 1;
+        let work = offsets[sequences].saturating_mul(self.gradient.len());
+        sequences.div_ceil(chunk(sequences)).min(threads.most()).min(work / share::LEAST_WORK).max(1)
+    }
+
+    fn fit_parts(&mut self, stack: &Stack, longest: usize, batch: usize, count: usize) -> Result<()> {
+        for part in self.parts.iter_mut().take(count) {
+            inner(part).buffers.fit(stack, longest, batch)?;
+        }
+        while self.parts.len() < count {
+            let (buffers, gradient) = (Buffers::new(stack, longest, batch)?, Buffer::default());
+            self.parts.push(Mutex::new(Part { buffers, gradient, loss: 0.0 }));
+        }
+        Ok(())
     }
 
     /// Batches of an epoch, over the sequences `order`, which may change within a batch. Fails with the number (from 1) of
     /// the pass whose loss was not finite; it makes no update.
     pub fn batches(
         &mut self,
+        threads: &mut Threads,
         (stack, flat, level): (&Stack, &mut [T], Level),
         data: Sequences<'_, T>,
         order: &mut [usize],
@@ -84,20 +172,25 @@ impl<T: Float> Learner<T> {
         }
         for batch in order.chunks_mut(config.batch_size) {
             sort_by_length(batch, data.offsets);
-            self.reset_states();
             let longest = length(data.offsets, batch[0]);
-            let window = config.truncate.unwrap_or(longest).max(1);
-            for start in (0..longest).step_by(window) {
+            let len = config.truncate.unwrap_or(longest).max(1);
+            for start in (0..longest).step_by(len) {
                 totals.passes += 1;
-                let count = self.select(batch, data.offsets, start, window);
-                let weight = self.weight(stack, data, config, count);
+                let window = Window { members: batch, start, len, fresh: start == 0 };
+                let weight = weight(stack, data, config, window);
                 if self.pending == 0 {
                     self.gradient.fill(T::ZERO);
                     self.derived.refresh(stack, flat, true);
                 }
                 let scale = config.reduction.factor(weight) / config.accumulate as f64;
                 let learns = weight > 0.0;
-                let loss = self.learn((stack, flat, level), data, config, (count, learns.then_some(scale)));
+                let loss = self.learn(
+                    threads,
+                    (stack, flat, level),
+                    data,
+                    config,
+                    (window, learns.then_some(scale)),
+                );
                 if !loss.is_finite() {
                     self.pending = 0;
                     return Err(totals.passes);
@@ -126,96 +219,112 @@ impl<T: Float> Learner<T> {
         }
     }
 
-    /// The gradient of one batch, all sequences of `data`, and its sums.
+    /// The gradient of one batch, the sequences `members`, longest first, from the states that there are, and its sums.
     pub fn batch_gradient(
         &mut self,
+        threads: &mut Threads,
         (stack, flat, level): (&Stack, &[T], Level),
         data: Sequences<'_, T>,
-        members: &mut [usize],
+        members: &[usize],
         config: &TrainConfig,
     ) -> (Totals, &[T]) {
-        sort_by_length(members, data.offsets);
-        let count = self.select(members, data.offsets, 0, usize::MAX);
-        let weight = self.weight(stack, data, config, count);
+        let window = Window { members, start: 0, len: usize::MAX, fresh: false };
+        let weight = weight(stack, data, config, window);
         self.gradient.fill(T::ZERO);
         self.derived.refresh(stack, flat, true);
         let scale = config.reduction.factor(weight);
-        let loss = self.learn((stack, flat, level), data, config, (count, Some(scale)));
+        let loss = self.learn(threads, (stack, flat, level), data, config, (window, Some(scale)));
         (Totals { loss, weight, ..Totals::default() }, &self.gradient)
     }
 
-    /// The buffers, for states.
-    pub fn buffers_mut(&mut self) -> &mut Buffers<T> {
-        &mut self.buffers
+    /// The states of the batch `members`, longest first, from `state` into the buffers, or with `back` the other way.
+    pub fn exchange(&mut self, state: &mut State<T>, stack: &Stack, members: &[usize], back: bool) {
+        let parts = members.len().div_ceil(self.share);
+        for (number, part) in self.parts.iter_mut().enumerate().take(parts) {
+            let members = members.iter().copied().skip(number).step_by(parts);
+            state.exchange(stack, members, &mut inner(part).buffers, back);
+        }
     }
 
     /// The losses of all sequences without dropout.
     pub fn evaluate(
         &mut self,
+        threads: &mut Threads,
         (stack, flat, level): (&Stack, &[T], Level),
         data: Sequences<'_, T>,
         order: &mut [usize],
         config: &TrainConfig,
     ) -> Totals {
-        let mut totals = Totals::default();
         self.derived.refresh(stack, flat, false);
-        let chunk = CHUNK.min(self.buffers.batch);
-        for members in order.chunks_mut(chunk) {
-            sort_by_length(members, data.offsets);
-            self.reset_states();
-            let longest = length(data.offsets, members[0]);
-            let window = config.truncate.unwrap_or(longest).max(1);
-            for start in (0..longest).step_by(window) {
-                let batch = self.select(members, data.offsets, start, window);
-                totals.weight += self.weight(stack, data, config, batch);
-                totals.loss += T::learn(
-                    Learn {
-                        stack: *stack,
-                        flat,
-                        derived: &self.derived,
-                        features: data.features,
-                        labels: data.labels,
-                        weights: data.weights,
-                        objective: config.objective(),
-                        scale: 0.0,
-                        dropout: None,
-                        buffers: &mut self.buffers,
-                        batch,
-                        gradient: None,
-                    },
-                    level,
-                );
+        let (chunk, sequences) = (chunk(order.len()), order.len());
+        let chunks = sequences.div_ceil(chunk);
+        let count = self.evaluating(data.offsets, threads);
+        let (derived, parts) = (&self.derived, &self.parts);
+        let job = (stack, flat, derived, level);
+        let rest = Mutex::new((&mut *order, &mut self.losses[..chunks]));
+        threads.run(count, &|part| {
+            let mut part = locked(&parts[part]);
+            while let Some((members, loss)) = take_chunk(&mut locked(&rest), chunk) {
+                sort_by_length(members, data.offsets);
+                let longest = length(data.offsets, members[0]);
+                let len = config.truncate.unwrap_or(longest).max(1);
+                for start in (0..longest).step_by(len) {
+                    let window = Window { members, start, len, fresh: start == 0 };
+                    let count = part.buffers.select(window, data.offsets, (0, 1));
+                    *loss += learn(job, data, config, (&mut part.buffers, count), (0.0, None, None));
+                }
             }
+        });
+        let mut totals = Totals::default();
+        for loss in &self.losses[..chunks] {
+            totals.loss += loss;
         }
+        totals.weight =
+            weight(stack, data, config, Window { members: order, start: 0, len: usize::MAX, fresh: true });
         totals
     }
 
-    /// Adds the gradient of the selected windows, where there is a `scale`; returns the sum of their losses.
+    /// Adds the gradient of a window, where there is a `scale`; returns the sum of its losses.
     fn learn(
         &mut self,
+        threads: &mut Threads,
         (stack, flat, level): (&Stack, &[T], Level),
         data: Sequences<'_, T>,
         config: &TrainConfig,
-        (batch, scale): (usize, Option<f64>),
+        (window, scale): (Window<'_>, Option<f64>),
     ) -> f64 {
         let share = stack.architecture.dropout;
         let dropout = Dropout { share, seed: config.dropout_seed, pass: self.passes };
+        let dropout = (share > 0.0).then_some(dropout);
         self.passes += 1;
-        let job = Learn {
-            stack: *stack,
-            flat,
-            derived: &self.derived,
-            features: data.features,
-            labels: data.labels,
-            weights: data.weights,
-            objective: config.objective(),
-            scale: scale.unwrap_or(0.0),
-            dropout: (share > 0.0).then_some(dropout),
-            buffers: &mut self.buffers,
-            batch,
-            gradient: scale.map(|_| &mut *self.gradient),
-        };
-        T::learn(job, level)
+        let count = window.members.len().div_ceil(self.share);
+        let job = (stack, flat, &self.derived, level);
+        let first = Mutex::new(&mut self.gradient);
+        let parts = &self.parts;
+        threads.run(count, &|number| {
+            let mut part = locked(&parts[number]);
+            let Part { buffers, gradient, loss } = &mut *part;
+            let selected = buffers.select(window, data.offsets, (number, count));
+            let mut first = (number == 0).then(|| locked(&first));
+            let gradient = match &mut first {
+                Some(first) => &mut ***first,
+                None => {
+                    gradient.fill(T::ZERO);
+                    &mut *gradient
+                }
+            };
+            let gradient = scale.map(|_| &mut **gradient);
+            let scale = scale.unwrap_or(0.0);
+            *loss = learn(job, data, config, (buffers, selected), (scale, dropout, gradient));
+        });
+        let mut total = 0.0;
+        for part in &mut self.parts[..count] {
+            total += inner(part).loss;
+        }
+        if scale.is_some() && total.is_finite() {
+            add_up(threads, &mut self.gradient, &mut self.parts[1.min(count)..count]);
+        }
+        total
     }
 
     /// Clips, and steps.
@@ -228,41 +337,123 @@ impl<T: Float> Learner<T> {
         }
         self.optimizer.step(level, config.optimizer, learning_rate, flat, &self.gradient);
     }
+}
 
-    /// All states to 0.
-    pub fn reset_states(&mut self) {
-        self.buffers.hidden.fill(T::ZERO);
-        self.buffers.memory.fill(T::ZERO);
-    }
-
-    /// Chooses the rows `start..start + window` of the sequences `members`, longest first; returns how many sequences
-    /// reach that far.
-    fn select(&mut self, members: &[usize], offsets: &[usize], start: usize, window: usize) -> usize {
+impl<T: Float> Buffers<T> {
+    /// Chooses what `window` has of every `parts`-th sequence, from the sequence `first` on; returns how many reach that
+    /// far.
+    fn select(&mut self, window: Window<'_>, offsets: &[usize], (first, parts): (usize, usize)) -> usize {
+        if window.fresh {
+            self.hidden.fill(T::ZERO);
+            self.memory.fill(T::ZERO);
+        }
         let mut count = 0;
-        for &member in members {
+        for &member in window.members.iter().skip(first).step_by(parts) {
             let length = length(offsets, member);
-            if length <= start {
+            if length <= window.start {
                 break;
             }
-            self.buffers.starts[count] = offsets[member] + start;
-            self.buffers.lengths[count] = window.min(length - start);
+            self.starts[count] = offsets[member] + window.start;
+            self.lengths[count] = window.len.min(length - window.start);
             count += 1;
         }
         count
     }
+}
 
-    /// The sum of the weights of the selected windows.
-    fn weight(&self, stack: &Stack, data: Sequences<'_, T>, config: &TrainConfig, count: usize) -> f64 {
-        let (o, objective) = (stack.output, config.objective());
-        let mut total = 0.0;
-        for m in 0..count {
-            for row in self.buffers.starts[m]..self.buffers.starts[m] + self.buffers.lengths[m] {
-                let weight = data.weights.get(row).map_or(1.0, |weight| weight.to_f64());
-                total += weight * objective.row_weight(&data.labels[row * o..(row + 1) * o]);
+/// The losses of the first `count` sequences that are selected in `buffers`, and their gradient, where it is wanted.
+fn learn<T: Float>(
+    (stack, flat, derived, level): (&Stack, &[T], &Derived<T>, Level),
+    data: Sequences<'_, T>,
+    config: &TrainConfig,
+    (buffers, count): (&mut Buffers<T>, usize),
+    (scale, dropout, gradient): (f64, Option<Dropout>, Option<&mut [T]>),
+) -> f64 {
+    if count == 0 {
+        return 0.0;
+    }
+    let job = Learn {
+        stack: *stack,
+        flat,
+        derived,
+        features: data.features,
+        labels: data.labels,
+        weights: data.weights,
+        objective: config.objective(),
+        scale,
+        dropout,
+        buffers,
+        batch: count,
+        gradient,
+    };
+    T::learn(job, level)
+}
+
+/// Adds the gradients of `parts` to `sum`, each element in the order of the parts.
+fn add_up<T: Float>(threads: &mut Threads, sum: &mut [T], parts: &mut [Mutex<Part<T>>]) {
+    if parts.is_empty() {
+        return;
+    }
+    let mut gradients: [&[T]; share::MOST_PARTS] = [&[]; share::MOST_PARTS];
+    let count = parts.len();
+    for (gradient, part) in gradients.iter_mut().zip(parts) {
+        *gradient = &inner(part).gradient;
+    }
+    let gradients = &gradients[..count];
+    let many = sum.len() * count >= MANY_ELEMENTS;
+    let jobs = if many { threads.most() } else { 1 };
+    let rest = Mutex::new((0, sum));
+    threads.run(jobs, &|_| {
+        while let Some((at, sum)) = take_slice(&mut locked(&rest)) {
+            for gradient in gradients {
+                for (sum, value) in sum.iter_mut().zip(&gradient[at..]) {
+                    *sum += *value;
+                }
             }
         }
-        total
+    });
+}
+
+/// The next elements of what is left of a buffer, and where they begin.
+fn take_slice<'a, T>((at, rest): &mut (usize, &'a mut [T])) -> Option<(usize, &'a mut [T])> {
+    let len = SLICE.min(rest.len());
+    let slice = rest.split_off_mut(..len).filter(|slice| !slice.is_empty())?;
+    *at += len;
+    Some((*at - len, slice))
+}
+
+/// The next sequences of an evaluation, and where the sum of their losses goes, which is 0 yet.
+fn take_chunk<'a>(
+    (members, losses): &mut (&'a mut [usize], &'a mut [f64]),
+    chunk: usize,
+) -> Option<(&'a mut [usize], &'a mut f64)> {
+    let loss = losses.split_off_first_mut()?;
+    *loss = 0.0;
+    let len = chunk.min(members.len());
+    Some((members.split_off_mut(..len)?, loss))
+}
+
+/// Sequences that an evaluation takes at a time, a matter of their number alone: their losses are added up first.
+fn chunk(sequences: usize) -> usize {
+    (sequences / 8).clamp(32, CHUNK).min(sequences.max(1))
+}
+
+/// The sum of the weights of a window.
+fn weight<T: Float>(stack: &Stack, data: Sequences<'_, T>, config: &TrainConfig, window: Window<'_>) -> f64 {
+    let (o, objective) = (stack.output, config.objective());
+    let mut total = 0.0;
+    for &member in window.members {
+        let length = length(data.offsets, member);
+        if length <= window.start {
+            break;
+        }
+        let first = data.offsets[member] + window.start;
+        for row in first..first + window.len.min(length - window.start) {
+            let weight = data.weights.get(row).map_or(1.0, |weight| weight.to_f64());
+            total += weight * objective.row_weight(&data.labels[row * o..(row + 1) * o]);
+        }
     }
+    total
 }
 
 /// Timesteps of a sequence.

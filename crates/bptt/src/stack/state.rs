@@ -41,7 +41,7 @@ impl<T: Float> State<T> {
     pub(crate) fn exchange(
         &mut self,
         stack: &Stack,
-        members: &[usize],
+        members: impl Iterator<Item = usize> + Clone,
         buffers: &mut Buffers<T>,
         back: bool,
     ) {
@@ -53,7 +53,7 @@ impl<T: Float> State<T> {
                 continue;
             }
             for part in 0..parts {
-                for (m, member) in members.iter().enumerate() {
+                for (m, member) in members.clone().enumerate() {
                     let mine = &mut mine[(part * sequences + member) * h..][..h];
                     let theirs = &mut theirs[(part * batch + m) * p..][..h];
                     if back { mine.copy_from_slice(theirs) } else { theirs.copy_from_slice(mine) }

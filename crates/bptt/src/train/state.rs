@@ -227,6 +227,8 @@ pub(crate) fn described(config: &TrainConfig) -> BTreeMap<String, String> {
         truncate,
         accumulate,
         dropout_seed,
+        // Changes no bit: a training may go on with another number.
+        threads: _,
     } = config;
     let optional = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
     let number = |value: &Option<f64>| optional(value.map(|value| value.to_string()));

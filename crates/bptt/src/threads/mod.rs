@@ -1,0 +1,13 @@
+//! Several threads: the sequences of a batch in parts, each worked on by one thread from its first timestep to its last.
+//!
+//! - [`Threads`]: the workers, and the parts that they take;
+//! - [`share`]: into how many parts a batch is cut, a matter of sizes alone, so that the bits are the same at any number
+//!   of threads;
+//! - [`available`]: how many threads there are where nobody says.
+
+pub(crate) mod available;
+mod pool;
+pub(crate) mod share;
+
+pub use pool::Threads;
+pub(crate) use pool::{inner, locked};

@@ -1,0 +1,353 @@
+//! [`Threads`]: workers that are made when there is first something for them to do, and sleep while there is nothing.
+
+use std::any::Any;
+use std::fmt;
+use std::hint::spin_loop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use super::available::available;
+use super::share::WORK_OF_A_CALL;
+
+/// How often a thread that waits looks before it goes to sleep: some 25 µs. To be woken takes 30 µs, as long as all that
+/// lies between two batches of a network of up to 100 units.
+const LOOKS: usize = 1000;
+
+/// The threads of one trainer or predictor: the one that calls, and workers.
+pub struct Threads {
+    /// How many there may be, the caller among them.
+    most: usize,
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// What the workers know.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Where workers sleep until there are parts to take.
+    start: Condvar,
+    /// Where the caller sleeps until the parts that others have taken are done.
+    finish: Condvar,
+    /// Counts what workers wait for, so that they need not take the lock to look.
+    news: Line<AtomicUsize>,
+    /// [`State::running`], for the same reason.
+    running: Line<AtomicUsize>,
+}
+
+/// In cache lines of its own (processors fetch them in pairs): who looks at it does not disturb who writes beside it.
+#[derive(Default)]
+#[repr(align(128))]
+struct Line<T>(T);
+
+/// The work at hand.
+#[derive(Default)]
+struct State {
+    work: Option<Work>,
+    /// The next part that nobody has taken, and how many parts there are.
+    next: usize,
+    parts: usize,
+    /// Parts that workers have taken and not done.
+    running: usize,
+    /// Workers asleep.
+    asleep: usize,
+    /// What the first part that failed said.
+    panic: Option<Box<dyn Any + Send>>,
+    stop: bool,
+}
+
+type Work = &'static (dyn Fn(usize) + Sync);
+
+/// The lock of `mutex`. A thread that panicked with it left nothing half done: what is in it is made anew for each use.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is in `mutex`, which nobody else has at the moment.
+#[inline(always)]
+pub(crate) fn inner<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Threads {
+    /// Up to `most` threads, or as many as this process has a share of where that is 0. Makes none yet.
+    pub fn new(most: usize) -> Self {
+        let most = if most == 0 { available() } else { most };
+        Self { most, shared: Arc::default(), workers: Vec::new() }
+    }
+
+    /// The same for a single call of `work` multiply-adds: one thread, where nobody asked for more and making them would
+    /// take longer than they save.
+    pub fn for_one_call(most: usize, work: usize) -> Self {
+        Self::new(if most == 0 && work < WORK_OF_A_CALL { 1 } else { most })
+    }
+
+    /// How many there may be.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many there have been so far.
+    pub fn used(&self) -> usize {
+        1 + self.workers.len()
+    }
+
+    /// Runs `work` for the parts `0..parts`, each once, on as many threads as there are, and returns when all are done.
+    ///
+    /// Which thread takes which part is left to chance: what a worker does not come to, because its core is busy with
+    /// something else, the caller does itself.
+    ///
+    /// # Panics
+    /// Where `work` does, whichever thread it was on, once no other part is being worked on.
+    pub fn run(&mut self, parts: usize, work: &(dyn Fn(usize) + Sync)) {
+        let threads = self.most.min(parts);
+        if threads > 1 {
+            self.make_workers(threads - 1);
+        }
+        if threads <= 1 || self.workers.is_empty() {
+            (0..parts).for_each(work);
+            return;
+        }
+        // SAFETY: only the lifetime changes. Workers get `work` from `State::work`, together with a part. `Barrier` is
+        // dropped before this function returns or unwinds; it empties `State::work` and waits until every part that was
+        // taken is done, so that no worker has `work` any more.
+        #[allow(unsafe_code)]
+        let lasting = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Work>(work) };
+        let barrier = Barrier(&self.shared);
+        self.shared.publish(lasting, parts, threads - 1);
+        while let Some(part) = self.shared.take_own() {
+            work(part);
+        }
+        drop(barrier);
+        let panic = locked(&self.shared.state).panic.take();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+
+    /// Makes workers until there are `count`, or as many as the system allows.
+    fn make_workers(&mut self, count: usize) {
+        while self.workers.len() < count {
+            let shared = Arc::clone(&self.shared);
+            let worker = Builder::new().name("bptt".into()).spawn(move || shared.serve());
+            match worker {
+                Ok(worker) => self.workers.push(worker),
+                // The caller does everything itself, and does not ask again and again.
+                Err(_) => {
+                    self.most = 1 + self.workers.len();
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if self.workers.is_empty() {
+            return;
+        }
+        locked(&self.shared.state).stop = true;
+        self.shared.news.0.fetch_add(1, Ordering::Release);
+        self.shared.start.notify_all();
+        for worker in self.workers.drain(..) {
+            // A worker catches what the work throws; it has nothing of its own to say.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads").field("most", &self.most).field("used", &self.used()).finish()
+    }
+}
+
+/// Waits, when it is dropped, until nobody works any more.
+struct Barrier<'a>(&'a Shared);
+
+impl Drop for Barrier<'_> {
+    fn drop(&mut self) {
+        self.0.withdraw();
+    }
+}
+
+impl Shared {
+    /// Offers the parts, and wakes up to `workers` of those who sleep.
+    fn publish(&self, work: Work, parts: usize, workers: usize) {
+        let mut state = locked(&self.state);
+        (state.work, state.next, state.parts, state.panic) = (Some(work), 0, parts, None);
+        let asleep = state.asleep.min(workers);
+        drop(state);
+        self.news.0.fetch_add(1, Ordering::Release);
+        for _ in 0..asleep {
+            self.start.notify_one();
+        }
+    }
+
+    /// The next part for the caller.
+    fn take_own(&self) -> Option<usize> {
+        let mut state = locked(&self.state);
+        let part = state.next;
+        (part < state.parts).then(|| {
+            state.next += 1;
+            part
+        })
+    }
+
+    /// Takes the work back; returns when what was taken is done.
+    fn withdraw(&self) {
+        for _ in 0..LOOKS {
+            if self.running.0.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            spin_loop();
+        }
+        let mut state = locked(&self.state);
+        state.next = state.parts;
+        while state.running > 0 {
+            state = self.finish.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.work = None;
+    }
+
+    /// The life of a worker.
+    fn serve(&self) {
+        let mut state = locked(&self.state);
+        while !state.stop {
+            let Some(work) = state.work.filter(|_| state.next < state.parts) else {
+                state = self.wait(state);
+                continue;
+            };
+            let part = state.next;
+            state.next += 1;
+            state.running += 1;
+            self.running.0.store(state.running, Ordering::Relaxed);
+            drop(state);
+            let result = catch_unwind(AssertUnwindSafe(|| work(part)));
+            state = locked(&self.state);
+            if let Err(panic) = result {
+                state.panic.get_or_insert(panic);
+            }
+            state.running -= 1;
+            self.running.0.store(state.running, Ordering::Release);
+            if state.running == 0 && state.next >= state.parts {
+                self.finish.notify_one();
+            }
+        }
+    }
+
+    /// Waits for news: looks for a moment, then sleeps.
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let seen = self.news.0.load(Ordering::Acquire);
+        drop(state);
+        for _ in 0..LOOKS {
+            if self.news.0.load(Ordering::Acquire) != seen {
+                break;
+            }
+            spin_loop();
+        }
+        let mut state = locked(&self.state);
+        let nothing = |state: &mut State| !state.stop && state.next >= state.parts;
+        if nothing(&mut state) {
+            state.asleep += 1;
+            state = self.start.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner);
+            state.asleep -= 1;
+        }
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn every_part_is_done_once_whatever_the_number_of_threads() {
+        for most in [1, 2, 3, 5] {
+            let mut threads = Threads::new(most);
+            for parts in [0, 1, 2, 7, 64] {
+                let done: Vec<AtomicUsize> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
+                threads.run(parts, &|part| {
+                    done[part].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(done.iter().all(|times| times.load(Ordering::Relaxed) == 1), "{most} {parts}");
+            }
+            assert_eq!(threads.used(), most);
+        }
+    }
+
+    #[test]
+    fn no_thread_is_made_before_there_are_two_parts() {
+        let mut threads = Threads::new(4);
+        threads.run(1, &|_| {});
+        assert_eq!(threads.used(), 1);
+        threads.run(2, &|_| {});
+        assert_eq!(threads.used(), 2);
+        threads.run(9, &|_| {});
+        assert_eq!(threads.used(), 4);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_workers_go_on() {
+        let mut threads = Threads::new(3);
+        for failing in 0..6 {
+            let done = AtomicUsize::new(0);
+            let work = |part: usize| {
+                if part == failing {
+                    panic!("part {part}");
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+            };
+            let panic = catch_unwind(AssertUnwindSafe(|| threads.run(6, &work))).unwrap_err();
+            assert_eq!(panic.downcast_ref::<String>(), Some(&format!("part {failing}")));
+            assert!(done.load(Ordering::Relaxed) <= 5);
+            let done = AtomicUsize::new(0);
+            threads.run(6, &|_| {
+                done.fetch_add(1, Ordering::Relaxed);
+            });
+            assert_eq!(done.load(Ordering::Relaxed), 6);
+        }
+    }
+
+    #[test]
+    fn the_caller_waits_for_a_slow_worker() {
+        let mut threads = Threads::new(2);
+        for _ in 0..50 {
+            let (both, slow) = (AtomicUsize::new(0), AtomicBool::new(false));
+            threads.run(2, &|_| {
+                // Neither goes on before the other has begun: there are two threads at work.
+                both.fetch_add(1, Ordering::AcqRel);
+                while both.load(Ordering::Acquire) < 2 {
+                    std::thread::yield_now();
+                }
+                if std::thread::current().name() == Some("bptt") {
+                    std::thread::sleep(std::time::Duration::from_micros(200));
+                    slow.store(true, Ordering::Release);
+                }
+            });
+            assert!(slow.load(Ordering::Acquire));
+        }
+    }
+
+    #[test]
+    fn dropping_ends_the_workers() {
+        let threads = {
+            let mut threads = Threads::new(3);
+            threads.run(3, &|_| {});
+            Arc::downgrade(&threads.shared)
+        };
+        // Each worker holds one.
+        assert!(threads.upgrade().is_none());
+        // From sleep too.
+        let mut threads = Threads::new(2);
+        threads.run(2, &|_| {});
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let shared = Arc::downgrade(&threads.shared);
+        drop(threads);
+        assert!(shared.upgrade().is_none());
+    }
+}

@@ -1,0 +1,216 @@
+//! The number of threads changes no bit of anything: every way through a network, at 1, 2, 3 and 5 threads.
+
+use bptt::{
+    Activation, Architecture, Dataset, DynRnn, Float, Gradients, Level, Loss, Optimizer, Rng, TrainConfig,
+};
+use bptt::{Predictor, Trainer};
+
+const THREADS: [usize; 4] = [1, 2, 3, 5];
+const SEQUENCES: usize = 150;
+
+/// Sequences of 3 inputs and 2 labels, of lengths from 1 to `longest` in no order, or all of that length.
+fn data<T: Float>(longest: usize, ragged: bool) -> Dataset<T> {
+    let mut rng = Rng::new(5);
+    let mut data = Dataset::new(3, 2).unwrap();
+    for number in 0..SEQUENCES {
+        let steps = if ragged { 1 + (number * 7) % longest } else { longest };
+        let mut random =
+            |count: usize| -> Vec<T> { (0..count).map(|_| T::from_f64(2.0 * rng.uniform() - 1.0)).collect() };
+        data.push(&random(3 * steps), &random(2 * steps)).unwrap();
+    }
+    data
+}
+
+fn bits<T: Float>(values: &[T]) -> Vec<u64> {
+    values.iter().map(|value| value.to_f64().to_bits()).collect()
+}
+
+/// The bits of the losses of two epochs, of an evaluation, and of the parameters after them.
+fn train<T: Float>(
+    model: &DynRnn<T>,
+    data: &Dataset<T>,
+    (config, threads): (&TrainConfig, usize),
+    level: Level,
+) -> Vec<u64> {
+    let config = TrainConfig { threads, ..config.clone() };
+    let mut trainer = Trainer::with_level(model.clone(), config, level).unwrap();
+    let mut losses: Vec<f64> = (0..2).map(|_| trainer.epoch(data).unwrap().loss).collect();
+    // There are two parts at least, and as many threads as parts or as are allowed.
+    assert!(trainer.threads() >= threads.min(2) && trainer.threads() <= threads, "{}", trainer.threads());
+    losses.push(trainer.evaluate(data).unwrap());
+    [bits(&losses), bits(trainer.model().params().flat())].concat()
+}
+
+fn check<T: Float>(hidden: usize, architecture: Architecture, config: &TrainConfig, data: &Dataset<T>) {
+    let model = DynRnn::<T>::with_architecture(3, hidden, 2, architecture, 1).unwrap();
+    for level in Level::available() {
+        let [one, more @ ..] = THREADS.map(|threads| train(&model, data, (config, threads), level));
+        for (found, threads) in more.iter().zip(&THREADS[1..]) {
+            assert!(*found == one, "{threads} threads, {level}, {hidden} {architecture:?} {config:?}");
+        }
+    }
+}
+
+fn check_stacks<T: Float>() {
+    let (ragged, equal) = (data::<T>(12, true), data::<T>(9, false));
+    let adam = TrainConfig {
+        batch_size: 70,
+        optimizer: Optimizer::adam(),
+        loss: Loss::Mae,
+        shuffle: Some(1),
+        ..Default::default()
+    };
+    for cell in [Architecture::elman(Activation::Tanh), Architecture::gru(), Architecture::lstm()] {
+        let both = cell.num_layers(2).bidirectional(true).dropout(0.3);
+        check(9, both, &adam, &ragged);
+        check(9, both, &adam, &equal);
+        // Windows, in the later of which parts have no sequences left; gradients of several batches.
+        let windows = TrainConfig {
+            batch_size: 140,
+            truncate: Some(5),
+            accumulate: 3,
+            clip_norm: Some(0.5),
+            ..adam.clone()
+        };
+        check(17, cell, &windows, &ragged);
+    }
+}
+
+#[test]
+fn stacks_have_the_same_bits_at_any_number_of_threads() {
+    check_stacks::<f32>();
+    check_stacks::<f64>();
+}
+
+fn check_plain<T: Float>(small: usize) {
+    for activation in [Activation::Tanh, Activation::Relu] {
+        let elman = Architecture::elman(activation);
+        for (ragged, batch_size) in [(true, 64), (false, 64), (true, 150), (false, 40)] {
+            let config = TrainConfig { batch_size, shuffle: Some(1), ..Default::default() };
+            // A sequence in each lane, and groups.
+            check(small, elman, &config, &data::<T>(60, ragged));
+            check(40, elman, &config, &data::<T>(12, ragged));
+        }
+    }
+}
+
+#[test]
+fn plain_networks_have_the_same_bits_at_any_number_of_threads() {
+    check_plain::<f32>(10);
+    check_plain::<f64>(10);
+    check_plain::<f32>(31);
+}
+
+#[test]
+fn sizes_in_the_type_change_nothing() {
+    let data = data::<f32>(60, true);
+    let model = DynRnn::<f32>::new(3, 10, 2, Activation::Tanh, 1).unwrap();
+    let mut typed = Dataset::<f32, bptt::Const<3>, bptt::Const<2>>::typed();
+    for s in 0..data.len() {
+        let rows = data.offsets()[s]..data.offsets()[s + 1];
+        let features = data.features()[3 * rows.start..3 * rows.end].as_chunks().0;
+        typed.push(features, data.labels()[2 * rows.start..2 * rows.end].as_chunks().0).unwrap();
+    }
+    for level in Level::available() {
+        let found = THREADS.map(|threads| {
+            let config = TrainConfig { batch_size: 70, threads, ..Default::default() };
+            let model = model.clone().into_typed::<3, 10, 2>().unwrap();
+            let mut trainer = Trainer::with_level(model, config, level).unwrap();
+            let losses: Vec<f64> = (0..2).map(|_| trainer.epoch(&typed).unwrap().loss).collect();
+            [bits(&losses), bits(trainer.model().params().flat())].concat()
+        });
+        assert!(found.iter().all(|other| *other == found[0]), "{level}");
+    }
+}
+
+/// All sequences, and each alone.
+fn predict<T: Float>(model: &DynRnn<T>, data: &Dataset<T>, threads: usize, level: Level) -> [Vec<u64>; 2] {
+    let mut predictor = Predictor::with_level(model, level).unwrap().threads(threads);
+    let mut outputs = vec![T::ZERO; data.labels().len()];
+    predictor.predict_sequences_into(data.features(), data.offsets(), &mut outputs).unwrap();
+    assert!(predictor.threads_used() >= threads.min(2) && predictor.threads_used() <= threads);
+    let (mut singly, offsets) = (outputs.clone(), data.offsets());
+    for s in 0..data.len() {
+        let (from, to) = (offsets[s], offsets[s + 1]);
+        let outputs = &mut singly[2 * from..2 * to];
+        predictor.predict_into(&data.features()[3 * from..3 * to], outputs).unwrap();
+    }
+    let together = bits(&outputs);
+    let state = predictor.predict_from(None, data.features(), offsets, &mut outputs).unwrap();
+    assert_eq!(bits(&outputs), together);
+    [together, [bits(&singly), bits(&state.h), bits(&state.c)].concat()]
+}
+
+fn check_predictions<T: Float>() {
+    let data = data::<T>(40, true);
+    let elman = Architecture::elman(Activation::Tanh);
+    for (hidden, architecture) in [
+        (10, elman),
+        (40, elman),
+        (9, Architecture::gru()),
+        (9, Architecture::lstm().num_layers(2).bidirectional(true)),
+    ] {
+        let model = DynRnn::<T>::with_architecture(3, hidden, 2, architecture, 1).unwrap();
+        for level in Level::available() {
+            let one = predict(&model, &data, 1, level);
+            assert_eq!(one[0], one[1][..one[0].len()], "alone, {level} {hidden} {architecture:?}");
+            for threads in &THREADS[1..] {
+                let found = predict(&model, &data, *threads, level);
+                assert!(found == one, "{threads} threads, {level}, {hidden} {architecture:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn predictions_have_the_same_bits_at_any_number_of_threads() {
+    check_predictions::<f32>();
+    check_predictions::<f64>();
+}
+
+#[test]
+fn a_batch_of_one_sequence_makes_no_thread() {
+    let data = data::<f32>(60, true);
+    let config = TrainConfig { threads: 4, ..Default::default() };
+    for architecture in [Architecture::elman(Activation::Tanh), Architecture::gru()] {
+        let model = DynRnn::<f32>::with_architecture(3, 40, 2, architecture, 1).unwrap();
+        let mut trainer = Trainer::new(model, config.clone()).unwrap();
+        trainer.epoch(&data).unwrap();
+        assert_eq!(trainer.threads(), 1);
+    }
+}
+
+/// A part whose loss is not finite stops the batch, whichever thread it was on.
+#[test]
+fn divergence_is_the_same_at_any_number_of_threads() {
+    let mut data = data::<f32>(12, true);
+    let row = data.offsets()[99];
+    data.labels_mut()[2 * row] = f32::INFINITY;
+    for architecture in [Architecture::elman(Activation::Tanh), Architecture::lstm()] {
+        let model = DynRnn::<f32>::with_architecture(3, 40, 2, architecture, 1).unwrap();
+        let found = THREADS.map(|threads| {
+            let config = TrainConfig { batch_size: 64, threads, ..Default::default() };
+            let mut trainer = Trainer::new(model.clone(), config).unwrap();
+            let error = trainer.epoch(&data).unwrap_err();
+            assert_eq!(error, bptt::Error::NonFiniteLoss { epoch: 1, batch: 2 });
+            bits(trainer.model().params().flat())
+        });
+        assert!(found.iter().all(|other| *other == found[0]), "{architecture:?}");
+    }
+}
+
+/// One batch, with states that it begins with.
+#[test]
+fn gradients_have_the_same_bits_at_any_number_of_threads() {
+    let data = data::<f64>(12, true);
+    let model = DynRnn::<f64>::with_architecture(3, 9, 2, Architecture::lstm(), 1).unwrap();
+    let found = THREADS.map(|threads| {
+        let config = TrainConfig { threads, ..Default::default() };
+        let (_, state) = Gradients::with_config(&model, &data, &config, None, Level::best()).unwrap();
+        Gradients::with_config(&model, &data, &config, Some(&state), Level::best()).unwrap()
+    });
+    for other in &found[1..] {
+        assert_eq!(bits(other.0.params.flat()), bits(found[0].0.params.flat()));
+        assert_eq!(other, &found[0]);
+    }
+}
