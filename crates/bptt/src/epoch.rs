@@ -283,9 +283,6 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         let ends = share::deal(sorted, count, unit, dealt);
         let (first, shared, dealt) = (Mutex::new(&mut *gradient), &*rooms, &*dealt);
         threads.run(count, &|part| {
-            if abreast && part > 0 {
-                fetch(flat);
-            }
             let mut room = locked(&shared[part]);
             let members = &dealt[if part == 0 { 0 } else { ends[part - 1] }..ends[part]];
             let (mut scratch, own, _) = room.scratch(derived);
@@ -344,16 +341,6 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         }
         error
     }
-}
-
-/// Reads each cache line of `values`, which another core has just written: all at once instead of one after the other, as
-/// the arithmetic comes to them.
-fn fetch<T: Float>(values: &[T]) {
-    let mut sum = T::ZERO;
-    for value in values.iter().step_by(T::LINE) {
-        sum += *value;
-    }
-    std::hint::black_box(sum);
 }
 
 /// `sum += values`.
