@@ -136,7 +136,7 @@ fn other_settings_and_data_are_refused_by_name() {
         ("--weight-decay 0.1", &["--optimizer", "weight_decay: 0.3", "weight_decay: 0.1"]),
         ("--learning-rate 0.5", &["--learning-rate", "0.01", "0.5"]),
         ("--seed 2", &["--seed", "began with 1", "with 2"]),
-        ("--batch-size 3", &["--batch-size", "8", "3"]),
+        ("--batch-size 3", &["--batch-size", "16", "3"]),
         ("--dtype f64", &["--dtype", "f32", "f64"]),
         ("--normalize none", &["--normalize", "zscore", "none"]),
         ("--train-ratio 0.5", &["--train-ratio", "0.8", "0.5"]),
