@@ -1,6 +1,8 @@
 //! [`Architecture`]: which cell, how many layers, in which directions.
 
-use crate::{Activation, Error, Result};
+use crate::Activation;
+#[cfg(feature = "std")]
+use crate::{Error, Result};
 
 /// The kind of a recurrent layer. Its equations are in the file of its name under `cell/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +134,7 @@ impl Architecture {
         self.cell.activation().filter(|_| single)
     }
 
+    #[cfg(feature = "std")]
     pub(crate) fn check(self) -> Result<()> {
         if self.num_layers == 0 {
             return Err(Error::ZeroSize { what: "num_layers" });

@@ -3,10 +3,19 @@
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+#[cfg(feature = "std")]
 use crate::kernel::dispatch::Compiled;
 use crate::kernel::elementary::Elementary;
 use crate::kernel::level::Isa;
 use crate::kernel::vector::Vector;
+
+/// The passes are compiled where there is a standard library.
+#[cfg(not(feature = "std"))]
+pub trait Compiled {}
+#[cfg(not(feature = "std"))]
+impl Compiled for f32 {}
+#[cfg(not(feature = "std"))]
+impl Compiled for f64 {}
 
 mod sealed {
     pub trait Sealed {}
@@ -67,6 +76,7 @@ pub trait Float:
     /// The absolute value.
     fn abs(self) -> Self;
     /// The square root, correctly rounded.
+    #[cfg(feature = "std")]
     fn sqrt(self) -> Self;
     /// The magnitude of `self` with the sign of `sign`.
     fn copysign(self, sign: Self) -> Self;
@@ -93,7 +103,11 @@ macro_rules! float {
             }
             #[inline(always)]
             fn fused_mul_add(self, a: Self, b: Self) -> Self {
-                self.mul_add(a, b)
+                #[cfg(feature = "std")]
+                return self.mul_add(a, b);
+                // Nothing asks for it: see `FUSED` of the portable vectors.
+                #[cfg(not(feature = "std"))]
+                return self * a + b;
             }
             #[inline(always)]
             fn is_finite(self) -> bool {
@@ -103,6 +117,7 @@ macro_rules! float {
             fn abs(self) -> Self {
                 $type::abs(self)
             }
+            #[cfg(feature = "std")]
             #[inline(always)]
             fn sqrt(self) -> Self {
                 $type::sqrt(self)

@@ -42,61 +42,137 @@
 //!
 //! # Features
 //!
+//! - `std`, on by default. Without it, and without an allocator, there is inference on small devices: [`device`].
 //! - `safetensors`: model files and checkpoints ([`file`](https://docs.rs/bptt/latest/bptt/file)), off by default.
 //! - `onnx`: ONNX files ([`onnx`](https://docs.rs/bptt/latest/bptt/onnx)), off by default.
 
+#![cfg_attr(not(feature = "std"), no_std, allow(dead_code))]
+
+// Paths of `std` are those of `core` where there is nothing else.
+#[cfg(not(feature = "std"))]
+extern crate core as std;
+
+#[cfg(feature = "std")]
 mod abreast;
 mod architecture;
+#[cfg(feature = "std")]
 mod buffer;
+#[cfg(feature = "std")]
 mod cell;
+/// What inference needs of the cells.
+#[cfg(not(feature = "std"))]
+mod cell {
+    pub(crate) mod gru;
+    pub(crate) mod lstm;
+    pub(crate) mod recurrence;
+}
+#[cfg(feature = "std")]
 mod clip;
+#[cfg(feature = "std")]
 mod config;
+#[cfg(feature = "std")]
 mod dataset;
+pub mod device;
+#[cfg(feature = "std")]
 mod dim;
+#[cfg(feature = "std")]
 mod epoch;
+#[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "safetensors")]
 pub mod file;
 mod float;
+#[cfg(feature = "std")]
 mod gradient;
+#[cfg(feature = "std")]
 mod gradients;
+#[cfg(feature = "std")]
 mod group;
+#[cfg(feature = "std")]
 mod kernel;
+/// What inference needs of the kernels: one lane, in plain Rust.
+#[cfg(not(feature = "std"))]
+mod kernel {
+    pub(crate) mod activation;
+    pub(crate) mod elementary;
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) mod tanh_table;
+    pub(crate) mod vector;
+    pub(crate) mod level {
+        /// The only level.
+        pub trait Isa: Copy + 'static {
+            type F32: super::vector::Vector<f32>;
+            type F64: super::vector::Vector<f64>;
+        }
+    }
+}
+#[cfg(feature = "std")]
 mod loss;
+#[cfg(feature = "std")]
 pub mod metrics;
+#[cfg(feature = "std")]
 mod model;
+#[cfg(feature = "std")]
 mod normalize;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "std")]
 mod optim;
+#[cfg(feature = "std")]
 mod params;
+#[cfg(feature = "std")]
 mod predict;
+#[cfg(feature = "std")]
 mod readout;
+#[cfg(feature = "std")]
 mod rng;
+#[cfg(feature = "std")]
 mod schedule;
+#[cfg(feature = "std")]
 mod stack;
+#[cfg(feature = "std")]
 mod stream;
+#[cfg(feature = "std")]
 mod threads;
+#[cfg(feature = "std")]
 mod train;
+#[cfg(feature = "std")]
 mod workspace;
 
 pub use architecture::{Architecture, Cell};
+#[cfg(feature = "std")]
 pub use config::{EarlyStopping, TrainConfig};
+#[cfg(feature = "std")]
 pub use dataset::{Dataset, DatasetView, Split, TypedDataset, split};
+#[cfg(feature = "std")]
 pub use dim::{Const, Dim, Dyn, PROMOTED, Visitor};
+#[cfg(feature = "std")]
 pub use error::{Error, Result};
 pub use float::Float;
+#[cfg(feature = "std")]
 pub use gradients::Gradients;
 pub use kernel::activation::Activation;
+#[cfg(feature = "std")]
 pub use kernel::level::Level;
+#[cfg(feature = "std")]
 pub use loss::{Loss, Reduction};
+#[cfg(feature = "std")]
 pub use model::{DynRnn, Model, Rnn};
+#[cfg(feature = "std")]
 pub use normalize::{Normalization, Normalizer};
+#[cfg(feature = "std")]
 pub use optim::Optimizer;
+#[cfg(feature = "std")]
 pub use params::Params;
+#[cfg(feature = "std")]
 pub use predict::Predictor;
+#[cfg(feature = "std")]
 pub use rng::Rng;
+#[cfg(feature = "std")]
 pub use schedule::Schedule;
+#[cfg(feature = "std")]
 pub use stack::state::State;
+#[cfg(feature = "std")]
 pub use stream::{Stepper, Stream, StreamState};
+#[cfg(feature = "std")]
 pub use train::{EpochStats, Moment, Run, Trainer, TrainerState};

@@ -75,12 +75,10 @@ pub trait Lookup: Vector<f32> {
     fn pick(self, row: &Row) -> Self;
 }
 
-/// [`Vector`] as an array, for architectures without intrinsics here.
-#[cfg(any(test, not(target_arch = "x86_64")))]
+/// [`Vector`] as an array, for architectures without intrinsics here, and for programs without the standard library.
 #[derive(Clone, Copy)]
 pub struct Portable<T, const N: usize>([T; N]);
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
 impl<T: Float, const N: usize> Portable<T, N> {
     #[inline(always)]
     fn map(self, f: impl Fn(T) -> T) -> Self {
@@ -93,12 +91,11 @@ impl<T: Float, const N: usize> Portable<T, N> {
     }
 }
 
-#[cfg(any(test, not(target_arch = "x86_64")))]
 impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
     const LANES: usize = N;
     type Lanes = ();
     // Without the instruction, a fused multiply-add would be a call to libm.
-    const FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+    const FUSED: bool = cfg!(all(feature = "std", any(target_feature = "fma", target_arch = "aarch64")));
 
     #[inline(always)]
     fn lanes() {}

@@ -1,0 +1,273 @@
+//! [`Network`]: predictions on small devices, without the standard library and without an allocator.
+//!
+//! The cells' equations and the activations are those of the rest of the library, with one lane; everything around them
+//! is here. Weights are borrowed, as the constants of a program are; states and outputs lie in memory of the caller's.
+
+use core::fmt;
+
+use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence, with_cell};
+use crate::kernel::vector::{Portable, Vector};
+use crate::{Cell, Float};
+
+/// A network of one direction over borrowed weights, a timestep at a time.
+///
+/// ```
+/// use bptt::device::Network;
+/// use bptt::{Activation, Cell};
+///
+/// // 1 input, 2 units, 1 output: the values of PyTorch's state dict, one after the other.
+/// static WEIGHTS: [f32; 13] = [
+///     0.5, -0.5, // weight_ih_l0 (2, 1)
+///     0.1, 0.2, 0.3, 0.4, // weight_hh_l0 (2, 2)
+///     0.0, 0.1, // bias_ih_l0
+///     0.0, 0.1, // bias_hh_l0
+///     1.0, -1.0, // fc.weight (1, 2)
+///     0.25, // fc.bias
+/// ];
+/// let network = Network::new(Cell::Elman(Activation::Tanh), 1, 2, 1, 1, &WEIGHTS)?;
+/// let mut state = [0.0; 4];
+/// let mut output = [0.0];
+/// network.step(&mut state[..network.state_len()], &[0.7], &mut output)?;
+/// let h = [0.35_f32.tanh(), (-0.15_f32).tanh()];
+/// assert!((output[0] - (h[0] - h[1] + 0.25)).abs() < 1e-6);
+/// # Ok::<(), bptt::device::Misfit>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Network<'w, T = f32> {
+    cell: Cell,
+    inputs: usize,
+    units: usize,
+    outputs: usize,
+    layers: usize,
+    weights: &'w [T],
+}
+
+/// A slice or a size that does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misfit {
+    /// What it is, for example `"weights"`.
+    pub what: &'static str,
+    /// How many numbers it should have; 1 where it should have at least that.
+    pub expected: usize,
+    /// How many it has.
+    pub found: usize,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected {}, found {}", self.what, self.expected, self.found)
+    }
+}
+
+impl core::error::Error for Misfit {}
+
+/// Refuses another number than the one expected.
+fn check(what: &'static str, expected: usize, found: usize) -> Result<(), Misfit> {
+    if expected == found { Ok(()) } else { Err(Misfit { what, expected, found }) }
+}
+
+impl<'w, T: Float> Network<'w, T> {
+    /// A network of `layers` layers of `units` units of `cell`, with `inputs` and `outputs` a timestep. `weights` are what
+    /// PyTorch's state dict holds, in its order, each row-major: of each layer `weight_ih`, `weight_hh`, `bias_ih`,
+    /// `bias_hh`, and then `fc.weight` and `fc.bias`.
+    ///
+    /// # Errors
+    /// A [`Misfit`] for a size of 0, or for weights that are more or fewer than [`Network::weights_len`].
+    pub fn new(
+        cell: Cell,
+        inputs: usize,
+        units: usize,
+        outputs: usize,
+        layers: usize,
+        weights: &'w [T],
+    ) -> Result<Self, Misfit> {
+        let sizes = [("inputs", inputs), ("units", units), ("outputs", outputs), ("layers", layers)];
+        for (what, size) in sizes {
+            if size == 0 {
+                return Err(Misfit { what, expected: 1, found: 0 });
+            }
+        }
+        check("weights", Self::weights_len(cell, inputs, units, outputs, layers), weights.len())?;
+        Ok(Self { cell, inputs, units, outputs, layers, weights })
+    }
+
+    /// How many weights such a network has; `usize::MAX` where that is more than there can be.
+    pub fn weights_len(cell: Cell, inputs: usize, units: usize, outputs: usize, layers: usize) -> usize {
+        let rows = cell.gates().saturating_mul(units);
+        let layer = |inputs: usize| rows.saturating_mul(inputs.saturating_add(units).saturating_add(2));
+        let above = layer(units).saturating_mul(layers.saturating_sub(1));
+        layer(inputs).saturating_add(above).saturating_add(outputs.saturating_mul(units.saturating_add(1)))
+    }
+
+    /// How many numbers a state takes: `h`, and with LSTM `c`, of every layer, and `H` to work with. Zeros are the
+    /// beginning of a sequence.
+    pub fn state_len(&self) -> usize {
+        (self.layers * self.rows() + 1) * self.units
+    }
+
+    /// Rows of a layer's state.
+    fn rows(&self) -> usize {
+        1 + usize::from(self.cell.has_memory())
+    }
+
+    /// One timestep: from `features (I)` to `outputs (O)`; `state` is that of the sequence.
+    ///
+    /// # Errors
+    /// A [`Misfit`] for a slice of another length; nothing is then written.
+    pub fn step(&self, state: &mut [T], features: &[T], outputs: &mut [T]) -> Result<(), Misfit> {
+        check("state", self.state_len(), state.len())?;
+        check("features", self.inputs, features.len())?;
+        check("outputs", self.outputs, outputs.len())?;
+        with_cell!(self.cell, |cell| self.run(cell, state, features, outputs));
+        Ok(())
+    }
+
+    fn run<C: Recurrence>(&self, cell: C, state: &mut [T], features: &[T], outputs: &mut [T]) {
+        let (h, len) = (self.units, self.rows() * self.units);
+        let (states, next) = state.split_at_mut(self.layers * len);
+        let mut weights = self.weights;
+        for layer in 0..self.layers {
+            let (below, present) = states.split_at_mut(layer * len);
+            let x = if layer == 0 { features } else { &below[(layer - 1) * len..][..h] };
+            let (past, memory) = present[..len].split_at_mut(h);
+            let gates = Gates::take(&mut weights, C::GATES, h, x.len());
+            for (unit, next) in next.iter_mut().enumerate() {
+                *next = gates.unit(cell, unit, x, past, memory.get_mut(unit));
+            }
+            past.copy_from_slice(next);
+        }
+        let top = &states[(self.layers - 1) * len..][..h];
+        let (weight, bias) = weights.split_at(self.outputs * h);
+        for (n, output) in outputs.iter_mut().enumerate() {
+            *output = dot(bias[n], &weight[n * h..][..h], top);
+        }
+    }
+}
+
+/// The weights of a layer.
+struct Gates<'w, T> {
+    hidden: usize,
+    weight_ih: &'w [T],
+    weight_hh: &'w [T],
+    bias_ih: &'w [T],
+    bias_hh: &'w [T],
+}
+
+impl<'w, T: Float> Gates<'w, T> {
+    /// Takes those of the next layer off the front of `weights`.
+    fn take(weights: &mut &'w [T], gates: usize, hidden: usize, inputs: usize) -> Self {
+        let mut next = |len: usize| {
+            let (first, rest) = weights.split_at(len);
+            *weights = rest;
+            first
+        };
+        let rows = gates * hidden;
+        let (weight_ih, weight_hh) = (next(rows * inputs), next(rows * hidden));
+        Self { hidden, weight_ih, weight_hh, bias_ih: next(rows), bias_hh: next(rows) }
+    }
+
+    /// `h_t` of a unit; `c_t` goes to `memory`.
+    fn unit<C: Recurrence>(&self, cell: C, unit: usize, x: &[T], past: &[T], memory: Option<&mut T>) -> T {
+        let one = |value: T| Portable::<T, 1>::splat(value);
+        let (mut sums, mut input) = ([one(T::ZERO); MOST_GATES], one(T::ZERO));
+        for (gate, sum) in sums.iter_mut().enumerate().take(C::GATES) {
+            let row = gate * self.hidden + unit;
+            let (ih, hh) = (
+                &self.weight_ih[row * x.len()..][..x.len()],
+                &self.weight_hh[row * self.hidden..][..self.hidden],
+            );
+            let from_input = dot(self.bias_ih[row], ih, x);
+            if C::SPLIT && gate == C::GATES - 1 {
+                input = one(from_input);
+                *sum = one(dot(self.bias_hh[row], hh, past));
+            } else {
+                *sum = one(dot(from_input + self.bias_hh[row], hh, past));
+            }
+        }
+        let mut kept = one(T::ZERO);
+        if let Some(memory) = &memory {
+            kept = one(**memory);
+        }
+        let step = cell.forward::<T, Portable<T, 1>>(Inputs {
+            sums,
+            input,
+            past: one(past[unit]),
+            memory: kept,
+            mask: one(T::ONE),
+        });
+        if let Some(memory) = memory {
+            *memory = step.memory.sum();
+        }
+        step.hidden.sum()
+    }
+}
+
+/// `start + Σ_k a[k]·b[k]`.
+fn dot<T: Float>(start: T, a: &[T], b: &[T]) -> T {
+    let mut sum = start;
+    for (a, b) in a.iter().zip(b) {
+        sum += *a * *b;
+    }
+    sum
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::{Activation, Architecture, DynRnn};
+
+    fn compare<T: Float>(cell: Cell, layers: usize, bound: f64) {
+        let (i, h, o) = (3, 6, 2);
+        let architecture = Architecture::new(cell).num_layers(layers);
+        let model = DynRnn::<T>::with_architecture(i, h, o, architecture, 5).unwrap();
+        let names: Vec<String> = model.params().shapes().map(|(name, _)| name.to_owned()).collect();
+        let weights: Vec<T> = names.iter().flat_map(|name| model.params().get(name).unwrap()).collect();
+        let network = Network::new(cell, i, h, o, layers, &weights).unwrap();
+        let x: Vec<T> = (0..20 * i).map(|k| T::from_f64((k as f64).sin())).collect();
+        let whole = model.predict(&x).unwrap();
+        let mut state = vec![T::ZERO; network.state_len()];
+        for (x, expected) in x.chunks(i).zip(whole.chunks(o)) {
+            let mut y = [T::ZERO; 2];
+            network.step(&mut state, x, &mut y).unwrap();
+            for (found, expected) in y.iter().zip(expected) {
+                assert!(
+                    (found.to_f64() - expected.to_f64()).abs() < bound,
+                    "{cell:?}: {found}, not {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn it_computes_what_the_rest_of_the_library_does() {
+        let elman = Activation::ALL.map(Cell::Elman);
+        for cell in elman.into_iter().chain([Cell::Gru, Cell::Lstm]) {
+            for layers in 1..4 {
+                compare::<f32>(cell, layers, 1e-6);
+                compare::<f64>(cell, layers, 1e-14);
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let weights = [0.0_f32; 100];
+        let new =
+            |inputs, layers, count: usize| Network::new(Cell::Lstm, inputs, 2, 1, layers, &weights[..count]);
+        let misfit = |what, expected, found| Some(Misfit { what, expected, found });
+        assert_eq!(new(0, 1, 40).err(), misfit("inputs", 1, 0));
+        assert_eq!(new(1, 0, 40).err(), misfit("layers", 1, 0));
+        assert_eq!(new(1, 1, 40).err(), misfit("weights", 43, 40));
+        let network = new(1, 1, 43).unwrap();
+        let mut state = [0.0; 6];
+        assert_eq!(network.state_len(), 6);
+        assert_eq!(network.step(&mut state[..5], &[0.0], &mut [0.0]).err(), misfit("state", 6, 5));
+        assert_eq!(network.step(&mut state, &[], &mut [0.0]).err(), misfit("features", 1, 0));
+        assert_eq!(network.step(&mut state, &[0.0], &mut []).err(), misfit("outputs", 1, 0));
+        assert_eq!(
+            Network::<f32>::weights_len(Cell::Gru, usize::MAX, 2, 1, 2),
+            usize::MAX,
+            "sizes that overflow saturate"
+        );
+    }
+}
