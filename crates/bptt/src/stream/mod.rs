@@ -99,7 +99,10 @@ impl<T: Float> Stepper<T> {
     #[inline]
     pub fn step(&self, state: &mut StreamState<T>, features: &[T], outputs: &mut [T]) -> Result<()> {
         let stack = &self.plan.stack;
-        if features.len() != stack.input || outputs.len() != stack.output || !state.fits(stack) {
+        if features.len() != stack.input
+            || outputs.len() != stack.output
+            || !state.fits(stack, self.plan.elements)
+        {
             return Err(self.misfit(state, features.len(), outputs.len()));
         }
         self.advance(state, features, outputs);
@@ -110,7 +113,7 @@ impl<T: Float> Stepper<T> {
     #[inline]
     fn advance(&self, state: &mut StreamState<T>, features: &[T], outputs: &mut [T]) {
         let (state, odd) = state.turn();
-        (self.step)(Step { plan: &self.plan, state, odd, features, outputs });
+        (self.step)(&mut Step { plan: &self.plan, state, odd, features, outputs });
     }
 
     /// What does not fit.
@@ -122,7 +125,7 @@ impl<T: Float> Stepper<T> {
         } else if outputs != stack.output {
             ("outputs of a timestep", stack.output, outputs)
         } else {
-            ("the state of the stream", state::elements::<T>(stack), state.elements())
+            ("the state of the stream", self.plan.elements, state.elements())
         };
         Error::Length { what: what.into(), expected, found }
     }

@@ -36,11 +36,11 @@ impl<T: Float> StreamState<T> {
         Ok(Self { data, odd: false, layers: stack.architecture.num_layers, hidden: stack.hidden })
     }
 
-    /// Whether it is a state of this network, or of another of the same shape.
+    /// Whether it is a state of this network, whose states have so many numbers, or of another of the same shape.
     #[inline(always)]
-    pub(super) fn fits(&self, stack: &Stack) -> bool {
+    pub(super) fn fits(&self, stack: &Stack, elements: usize) -> bool {
         let layers = self.layers == stack.architecture.num_layers;
-        layers && self.hidden == stack.hidden && self.data.len() == elements::<T>(stack)
+        layers && self.hidden == stack.hidden && self.data.len() == elements
     }
 
     pub(super) fn elements(&self) -> usize {

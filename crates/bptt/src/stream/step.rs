@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 
 use super::pack::{block, is_wide, pack};
-use super::state::rows;
+use super::state::{elements, rows};
 use crate::buffer::Buffer;
 use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence, with_cell};
 use crate::dim::Dyn;
@@ -23,12 +23,17 @@ use crate::{Float, Result};
 #[derive(Debug, Clone)]
 pub struct Plan<T> {
     pub(super) stack: Stack,
+    /// Numbers in a state.
+    pub(super) elements: usize,
     /// See [`super::pack`].
     packed: Buffer<T>,
 }
 
 /// A step at the level and for the size that it was made for.
-pub type StepFn<T> = fn(Step<'_, T>);
+///
+/// It gets a reference: a copy would read in large pieces what has just been written in small ones, for which the processor
+/// waits.
+pub type StepFn<T> = fn(&mut Step<'_, T>);
 
 /// What a step works on.
 pub struct Step<'a, T> {
@@ -42,46 +47,91 @@ pub struct Step<'a, T> {
 
 /// Prepares a network, and picks the function that takes its steps.
 pub(crate) fn prepare<T: Float>(stack: Stack, flat: &[T], level: Level) -> Result<(Plan<T>, StepFn<T>)> {
-    let (lanes, step) = level.run(Choose { wide: is_wide(&stack), element: PhantomData });
+    let (lanes, step) = level.run(Choose { stack: &stack, element: PhantomData });
     let packed = pack(&stack, flat, lanes)?;
-    Ok((Plan { stack, packed }, step))
+    Ok((Plan { stack, elements: elements::<T>(&stack), packed }, step))
 }
 
 /// Picks lanes and function of the level that it runs at.
-struct Choose<T> {
-    wide: bool,
+struct Choose<'a, T> {
+    stack: &'a Stack,
     element: PhantomData<T>,
 }
 
-impl<T: Float> Kernel for Choose<T> {
+impl<T: Float> Kernel for Choose<'_, T> {
     type Element = T;
     type Output = (usize, StepFn<T>);
 
     #[inline(always)]
     fn run<S: Isa>(self) -> Self::Output {
-        let step = if self.wide { enter::<T, S, true> } else { enter::<T, S, false> };
-        (T::Vector::<S>::LANES, step)
+        let Stack { hidden, architecture, .. } = *self.stack;
+        let (lanes, wide) = (T::Vector::<S>::LANES, is_wide(self.stack));
+        let registers = block((architecture.cell.gates(), wide), lanes, 0, hidden);
+        let single = architecture.num_layers == 1 && !wide && hidden <= registers * lanes;
+        let step: StepFn<T> = match (single, registers) {
+            (true, 1) => enter_single::<T, S, 1>,
+            (true, _) => enter_single::<T, S, 2>,
+            _ if wide => enter::<T, S, true>,
+            _ => enter::<T, S, false>,
+        };
+        (lanes, step)
     }
 }
 
 /// Runs a step at the level `S`, which [`Choose`] ran at.
-fn enter<T: Float, S: Isa, const WIDE: bool>(step: Step<'_, T>) {
+fn enter<T: Float, S: Isa, const WIDE: bool>(step: &mut Step<'_, T>) {
     with_cell!(step.plan.stack.architecture.cell, |cell| S::call(Cells::<T, _, WIDE> { cell, step }));
 }
 
-/// A step of layers of one cell.
-struct Cells<'a, T, C, const WIDE: bool> {
-    cell: C,
-    step: Step<'a, T>,
+/// The same for one layer that is a single block of `U` registers.
+fn enter_single<T: Float, S: Isa, const U: usize>(step: &mut Step<'_, T>) {
+    with_cell!(step.plan.stack.architecture.cell, |cell| S::call(Single::<T, _, U> { cell, step }));
 }
 
-impl<T: Float, C: Recurrence, const WIDE: bool> Kernel for Cells<'_, T, C, WIDE> {
+/// A step of one layer of one block: no loop but those over inputs and units.
+struct Single<'s, 'a, T, C, const U: usize> {
+    cell: C,
+    step: &'s mut Step<'a, T>,
+}
+
+impl<T: Float, C: Recurrence, const U: usize> Kernel for Single<'_, '_, T, C, U> {
     type Element = T;
     type Output = ();
 
     #[inline(always)]
     fn run<S: Isa>(self) {
         let Self { cell, step: Step { plan, state, odd, features, outputs } } = self;
+        let (odd, features) = (*odd, *features);
+        let (h, p) = (plan.stack.hidden, plan.stack.stride::<T>());
+        let (first, rest) = state.split_at_mut(p);
+        let (second, memory) = rest.split_at_mut(p);
+        let (past, now) = if odd { (&*second, first) } else { (&*first, second) };
+        let mut weights: &[T] = &plan.packed;
+        // Only a cell with a single gate has blocks of two registers.
+        if const { U == 1 || C::GATES == 1 } {
+            units::<T, S, C, U, false>(cell, &mut weights, (features, past, h), (&mut *now, memory), 0);
+        }
+        let (weight, bias) = weights.split_at(outputs.len() * p);
+        for n in 0..outputs.len() {
+            outputs[n] = dot::<T, S, Dyn>(bias[n], now, &weight[n * p..], Dyn(h));
+        }
+    }
+}
+
+/// A step of layers of one cell.
+struct Cells<'s, 'a, T, C, const WIDE: bool> {
+    cell: C,
+    step: &'s mut Step<'a, T>,
+}
+
+impl<T: Float, C: Recurrence, const WIDE: bool> Kernel for Cells<'_, '_, T, C, WIDE> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(self) {
+        let Self { cell, step: Step { plan, state, odd, features, outputs } } = self;
+        let (odd, features) = (*odd, *features);
         let stack = &plan.stack;
         let (h, p) = (stack.hidden, stack.stride::<T>());
         let len = rows(stack) * p;
