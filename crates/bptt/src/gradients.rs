@@ -35,7 +35,7 @@ impl<T: Float> Gradients<T> {
         level: Level,
     ) -> Result<Self> {
         let data = data.into();
-        let Some(activation) = model.architecture.plain().filter(|_| data.is_plain()) else {
+        let Some(activation) = model.plain().filter(|_| data.is_plain()) else {
             let config = TrainConfig { reduction, ..Default::default() };
             let mut model = model.clone();
             model.architecture.dropout = 0.0;

@@ -171,6 +171,11 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Model<I, H, O, T> {
         Ok(Self { layout, architecture, params })
     }
 
+    /// The activation, where this is one Elman layer in one direction for which there are ways of its own.
+    pub(crate) fn plain(&self) -> Option<Activation> {
+        self.architecture.plain().filter(|_| !self.stack().is_wide::<T>())
+    }
+
     /// The layout of all layers.
     pub(crate) fn stack(&self) -> Stack {
         Stack::new(self.layout, self.architecture)

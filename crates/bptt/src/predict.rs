@@ -116,7 +116,7 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
         outputs: &mut [T],
     ) -> Result<()> {
         self.check(features, offsets, outputs)?;
-        let Some(activation) = self.model.architecture.plain() else {
+        let Some(activation) = self.model.plain() else {
             return self.run_stack(features, offsets, outputs, None);
         };
         let cut = self.cut(offsets);
@@ -201,7 +201,7 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
         while slots.len() < count {
             slots.push(Mutex::new((Buffers::new(&stack, longest, chunk)?, Vec::with_capacity(CHUNK))));
         }
-        derived.refresh(&stack, flat, false);
+        derived.refresh_once(&stack, flat);
         let (derived, slots, level) = (&*derived, &*slots, *level);
         let rest = Mutex::new(Rest::new(offsets, outputs, chunk, stack.output));
         let state = Mutex::new(state);

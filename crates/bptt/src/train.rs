@@ -110,7 +110,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     /// As [`Trainer::new`].
     pub fn with_level(model: Model<I, H, O, T>, config: TrainConfig, level: Level) -> Result<Self> {
         config.check::<T>(model.output_size(), model.architecture.bidirectional)?;
-        let plain = match model.architecture.plain().filter(|_| config.is_plain()) {
+        let plain = match model.plain().filter(|_| config.is_plain()) {
             Some(activation) => Some(Plain {
                 activation,
                 workspace: Workspace::new(model.layout)?,

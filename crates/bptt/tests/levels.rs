@@ -176,6 +176,10 @@ fn shapes() -> Vec<Shape> {
         shapes.push(Shape::new(2, 6, output));
         shapes.push(Shape::new(5, 34, output));
     }
+    // On both sides of where products go through panels, in each type.
+    for hidden in [153, 154, 161, 219, 220, 225] {
+        shapes.push(Shape { lengths: vec![3; 9], ..Shape::new(7, hidden, 2) });
+    }
     // More inputs than are summed up beside a sweep.
     shapes.push(Shape::new(100, 5, 1));
     for hidden in [1, 2, 5, 7, 8, 9, 10, 15, 16, 17, 31, 32, 40] {
@@ -239,6 +243,7 @@ fn both_faces_give_the_same_bits() {
     check_faces::<2, 17, 3, f32>();
     check_faces::<2, 17, 3, f64>();
     check_faces::<3, 10, 2, f64>();
+    check_faces::<3, 225, 2, f32>();
 }
 
 #[test]

@@ -147,6 +147,9 @@ fn optimizers() -> Vec<Optimizer> {
     vec![Optimizer::sgd(), momentum, Optimizer::adam(), amsgrad, Optimizer::rmsprop(), Optimizer::adagrad()]
 }
 
+/// Hidden units of a layer that counts as large, whatever the cell, with a panel that is not full.
+const LARGE: usize = 225;
+
 const LOSSES: [Loss; 5] = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 0.5 }, Loss::Bce, Loss::CrossEntropy];
 
 /// Every cell in one layer, in two, in both directions, and with dropout.
@@ -194,7 +197,17 @@ fn classes<T: Float>(lengths: &[usize], partial: bool) -> Dataset<T> {
 
 /// The first epochs over each of `data` make room; no later one does, in whatever order they come.
 fn check_epochs<T: Float>(architecture: Architecture, config: &TrainConfig, data: &[&Dataset<T>]) {
-    let model = DynRnn::<T>::with_architecture(3, 5, 2, architecture, 1).unwrap();
+    check_epochs_of(5, architecture, config, data);
+}
+
+/// The same with so many hidden units.
+fn check_epochs_of<T: Float>(
+    hidden: usize,
+    architecture: Architecture,
+    config: &TrainConfig,
+    data: &[&Dataset<T>],
+) {
+    let model = DynRnn::<T>::with_architecture(3, hidden, 2, architecture, 1).unwrap();
     let mut trainer = Trainer::new(model, config.clone()).unwrap();
     let start = allocations();
     for data in data {
@@ -247,6 +260,28 @@ fn going_back_and_forth_between_data_allocates_nothing() {
             check_epochs(architecture, &config, &[&long, &short]);
         }
     }
+}
+
+/// Large layers go through products of matrices, which have buffers of their own.
+#[test]
+fn large_layers_allocate_nothing_after_the_first_epoch() {
+    let (long, short) = (classes::<f32>(&[40, 2], true), classes::<f32>(&[1; 30], false));
+    for architecture in architectures() {
+        let config = TrainConfig { batch_size: 20, ..Default::default() };
+        check_epochs_of(LARGE, architecture, &config, &[&long, &short]);
+    }
+    let model = DynRnn::<f32>::new(3, LARGE, 2, Activation::Tanh, 1).unwrap();
+    let data = classes::<f32>(&LENGTHS, false);
+    check_training(&model, &data);
+    let mut outputs = vec![0.0; data.labels().len()];
+    let mut predictor = Predictor::new(&model).unwrap();
+    let mut predict = || {
+        predictor.predict_sequences_into(data.features(), data.offsets(), &mut outputs).unwrap();
+        predictor.predict_into(&data.features()[..6], &mut outputs[..4]).unwrap();
+        allocations()
+    };
+    let first = predict();
+    assert_eq!(predict(), first);
 }
 
 fn check_predictions<T: Float>() {

@@ -7,6 +7,7 @@
 //! | [`affine`] | `out[m, n] = finish(start + Σ_k a[m, k]·w[k, n])` | projections and steps of a group |
 //! | [`outer`] | `w[k, n] += Σ_m a[m, k]·d[m, n]` | weight gradients |
 //! | [`product`] | the last two for run-time sizes, compiled once | all of [`crate::stack`] but its sweeps |
+//! | [`panel`] | the same two for large sizes, from weights in panels | all of [`crate::stack`] from some size on |
 //! | [`dot`] | `y = bias + Σ_k h[k]·w[k]` | readout |
 //! | [`abreast`] | the same four with a sequence in each lane | batches of small networks |
 //! | [`activation`] | `h = f(a)` and `f'` from `h` | recurrent step, backward sweep |
@@ -23,6 +24,7 @@ pub(crate) mod dot;
 pub(crate) mod elementary;
 pub(crate) mod level;
 pub(crate) mod outer;
+pub(crate) mod panel;
 pub(crate) mod product;
 pub(crate) mod sweep;
 #[cfg(target_arch = "x86_64")]

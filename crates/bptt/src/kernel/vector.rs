@@ -31,6 +31,8 @@ pub trait Vector<T: Float>: Copy {
     fn load(row: &[T], at: usize) -> Self;
     /// Writes to `row` from `at` on.
     fn store(self, row: &mut [T], at: usize);
+    /// Says that the elements of `row` from `at` on will soon be wanted.
+    fn prefetch(row: &[T], at: usize);
     /// `self + other`.
     fn add(self, other: Self) -> Self;
     /// `self − other`.
@@ -124,6 +126,8 @@ impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
     fn store(self, row: &mut [T], at: usize) {
         row[at..at + N].copy_from_slice(&self.0);
     }
+    #[inline(always)]
+    fn prefetch(_row: &[T], _at: usize) {}
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         self.zip(other, |a, b| a + b)

@@ -82,6 +82,10 @@ macro_rules! vector {
                 simd!($store(lanes.as_mut_ptr(), self.0));
             }
             #[inline(always)]
+            fn prefetch(row: &[$element], at: usize) {
+                simd!(_mm_prefetch::<_MM_HINT_T0>(row[at..].as_ptr().cast()));
+            }
+            #[inline(always)]
             fn add(self, other: Self) -> Self {
                 Self(simd!($add(self.0, other.0)))
             }

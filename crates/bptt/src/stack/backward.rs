@@ -6,9 +6,11 @@
 
 use super::forward::{Way, tile_rows, two_rows};
 use super::rows::Rows;
+use super::wide::Units;
 use crate::Float;
 use crate::cell::recurrence::{MOST_KEPT, Recurrence};
 use crate::kernel::level::{Isa, Kernel};
+use crate::kernel::panel::panel;
 use crate::kernel::tile::{next_row, unroll};
 use crate::kernel::vector::Vector;
 
@@ -76,18 +78,49 @@ impl<T: Float, C: Recurrence> Kernel for Backward<'_, T, C> {
 }
 
 /// One step.
-struct Tile<'a, T, C> {
-    cell: C,
-    sizes: (usize, usize),
+pub(super) struct Tile<'a, T, C> {
+    pub cell: C,
+    /// `H` and `P`
+    pub sizes: (usize, usize),
     /// `H`, or 0 where no step comes after this one.
-    sum: usize,
-    hidden_t: &'a [T],
-    now: &'a mut [T],
-    next: &'a [T],
-    d_outputs: &'a [T],
-    width: usize,
-    column: usize,
-    carried: &'a mut [T],
+    pub sum: usize,
+    pub hidden_t: &'a [T],
+    pub now: &'a mut [T],
+    pub next: &'a [T],
+    pub d_outputs: &'a [T],
+    pub width: usize,
+    pub column: usize,
+    pub carried: &'a mut [T],
+}
+
+/// The cell for a panel of units of a step, from sums that are there already.
+pub(super) struct CellsBack<'a, T, C> {
+    pub step: Tile<'a, T, C>,
+    pub units: Units,
+    /// `d_h_t`, but for what passes the gates by. (sequences, panel)
+    pub sums: &'a [T],
+}
+
+impl<T: Float, C: Recurrence> Kernel for CellsBack<'_, T, C> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(self) {
+        let Self { mut step, units: Units { active, first, count }, sums } = self;
+        for m in 0..active {
+            let mut n = 0;
+            while n < count {
+                let mut d_hidden = T::Vector::<S>::load(sums, m * panel::<T>() + n);
+                if const { C::SKIPS } {
+                    let carried = T::Vector::<S>::load(step.carried, m * 2 * step.sizes.1 + first + n);
+                    d_hidden = d_hidden.add(carried);
+                }
+                step.cell::<S>(m, first + n, d_hidden);
+                n += T::Vector::<S>::LANES;
+            }
+        }
+    }
 }
 
 impl<T: Float, C: Recurrence> Tile<'_, T, C> {
@@ -104,29 +137,33 @@ impl<T: Float, C: Recurrence> Tile<'_, T, C> {
     /// One register of units of `M` sequences.
     #[inline(always)]
     fn units<S: Isa, const M: usize>(&mut self, first: usize, n: usize) {
-        let p = self.sizes.1;
         let d_hidden = self.sums::<S, M>(first, n);
+        unroll!(|m| in M => self.cell::<S>(first + m, n, d_hidden[m]));
+    }
+
+    /// The cell, for one register of units of sequence `m`.
+    #[inline(always)]
+    fn cell<S: Isa>(&mut self, m: usize, n: usize, d_hidden: T::Vector<S>) {
+        let p = self.sizes.1;
         let zero = T::Vector::<S>::splat(T::ZERO);
-        unroll!(|m| in M => {
-            let now = &mut self.now[(first + m) * C::KEPT * p..][..C::KEPT * p];
-            let carried = &mut self.carried[(first + m) * 2 * p..][..2 * p];
-            let mut kept = [zero; MOST_KEPT];
-            unroll!(|piece| in 8: C::KEPT - 1 => {
-                kept[piece] = T::Vector::<S>::load(now, piece * p + n);
-            });
-            let past = T::Vector::<S>::load(now, (C::KEPT - 1) * p + n);
-            let d_memory = if const { C::MEMORY } { T::Vector::<S>::load(carried, p + n) } else { zero };
-            let step = self.cell.backward::<T, T::Vector<S>>(kept, past, d_hidden[m], d_memory);
-            unroll!(|piece| in C::DELTAS => {
-                step.delta[piece].store(now, piece * p + n);
-            });
-            if const { C::SKIPS } {
-                step.past.store(carried, n);
-            }
-            if const { C::MEMORY } {
-                step.memory.store(carried, p + n);
-            }
+        let now = &mut self.now[m * C::KEPT * p..][..C::KEPT * p];
+        let carried = &mut self.carried[m * 2 * p..][..2 * p];
+        let mut kept = [zero; MOST_KEPT];
+        unroll!(|piece| in 8: C::KEPT - 1 => {
+            kept[piece] = T::Vector::<S>::load(now, piece * p + n);
         });
+        let past = T::Vector::<S>::load(now, (C::KEPT - 1) * p + n);
+        let d_memory = if const { C::MEMORY } { T::Vector::<S>::load(carried, p + n) } else { zero };
+        let step = self.cell.backward::<T, T::Vector<S>>(kept, past, d_hidden, d_memory);
+        unroll!(|piece| in C::DELTAS => {
+            step.delta[piece].store(now, piece * p + n);
+        });
+        if const { C::SKIPS } {
+            step.past.store(carried, n);
+        }
+        if const { C::MEMORY } {
+            step.memory.store(carried, p + n);
+        }
     }
 
     /// `d_h_t`.

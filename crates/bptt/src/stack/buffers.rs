@@ -3,10 +3,18 @@
 use super::layout::Stack;
 use crate::buffer::Buffer;
 use crate::cell::recurrence::kept_pieces;
+use crate::kernel::panel::{outer_elements, pack, pack_transposed, panel};
+use crate::kernel::tile::Matrix;
 use crate::{Float, Result};
 
 /// Bytes that a group of sequences may take: about what a second-level cache holds beside the weights.
 const GROUP_BYTES: usize = 192 << 10;
+
+/// The same for wide stacks, whose weights a second-level cache does not hold: a share of the third.
+const WIDE_GROUP_BYTES: usize = 4 << 20;
+
+/// And for each of so many bytes of their weights a group has to have a sequence, which pays for reading them.
+const BYTES_A_SEQUENCE: usize = 256 << 10;
 
 /// The buffers of a pass; the rows are those of [`super::rows::Rows`].
 ///
@@ -29,6 +37,14 @@ pub struct Buffers<T> {
     pub hidden: Buffer<T>,
     /// `c`. (layers, directions, batch, P), empty without a memory
     pub memory: Buffer<T>,
+    /// Of wide stacks: the rows of [`super::rows::Rows::list`]. (rows) each
+    pub list: [Vec<usize>; 2],
+    /// How many they are.
+    pub listed: usize,
+    /// Of wide stacks: the sums of the gates, a panel each. (sequences, G, panel)
+    pub sums: Buffer<T>,
+    /// Of wide stacks: room for [`crate::kernel::panel::PanelOuter`].
+    pub room: Buffer<T>,
     /// See [`super::rows::Rows`]. (batch)
     pub starts: Vec<usize>,
     /// See [`super::rows::Rows`]. (batch)
@@ -53,7 +69,7 @@ impl<T: Float> Buffers<T> {
         let architecture = stack.architecture;
         let (layers, parts) = (architecture.num_layers, stack.parts());
         let (p, width) = (stack.stride::<T>(), stack.width::<T>());
-        let above = layers - 1;
+        let (above, wide) = (layers - 1, stack.is_wide::<T>());
         Ok(Self {
             kept: sized(&[parts, rows, kept_pieces(architecture.cell), p])?,
             outputs: sized(&[layers, rows, width])?,
@@ -63,6 +79,10 @@ impl<T: Float> Buffers<T> {
             carried: sized(&[batch, 2, p])?,
             hidden: sized(&[parts, batch, p])?,
             memory: sized(&[if architecture.cell.has_memory() { parts } else { 0 }, batch, p])?,
+            list: [vec![0; if wide { rows } else { 0 }], vec![0; if wide { rows } else { 0 }]],
+            listed: 0,
+            sums: sized(&[if wide { batch } else { 0 }, architecture.cell.gates(), panel::<T>()])?,
+            room: sized(&[if wide { outer_elements::<T>(rows, stack.input.max(stack.hidden)) } else { 0 }])?,
             starts: vec![0; batch],
             lengths: vec![0; batch],
             rows,
@@ -78,8 +98,13 @@ impl<T: Float> Buffers<T> {
         let row = kept.saturating_add(2 * width).saturating_mul(size_of::<T>());
         let sequence = longest.saturating_add(2);
         // At least as many sequences as a tile has rows: each weight that is read then serves them all.
-        let least = sequence.saturating_mul(batch.min(8));
-        (GROUP_BYTES / row.max(1)).max(least).min(sequence.saturating_mul(batch.max(1)))
+        let (bytes, least) = if stack.is_wide::<T>() {
+            (WIDE_GROUP_BYTES, (stack.hidden_bytes::<T>() / BYTES_A_SEQUENCE).clamp(16, 64))
+        } else {
+            (GROUP_BYTES, 8)
+        };
+        let least = sequence.saturating_mul(batch.min(least));
+        (bytes / row.max(1)).max(least).min(sequence.saturating_mul(batch.max(1)))
     }
 
     /// Makes room for what comes next; allocates only where that is more than ever before.
@@ -99,37 +124,56 @@ impl<T: Float> Buffers<T> {
 pub struct Derived<T> {
     /// `b_ih + b_hh`, or what of it belongs to `x`; then the hidden half of a split gate. (layers, directions, (G + 1)·P)
     pub bias: Buffer<T>,
-    /// `weight_hh` output-major. (layers, directions, G·H, P)
+    /// `weight_hh` output-major. (layers, directions, G·H, P); of wide stacks in panels of `(H, P)`, gate by gate.
     pub hidden_t: Buffer<T>,
-    /// `weight_ih` of the layers above the first, output-major. (layers − 1, directions, G·H, D·P)
+    /// `weight_ih` of the layers above the first, output-major. (layers − 1, directions, G·H, D·P); of wide stacks in panels
+    /// of `(H, P)`, gate by gate and in it by direction of the layer below.
     pub inputs_t: Buffer<T>,
+    /// Of wide stacks: `weight_hh` in panels of `(H, P)`. (layers, directions, G)
+    pub hidden: Buffer<T>,
+    /// Of wide stacks: `weight_ih` in panels of `(I, P)`, above the first layer of `(H, P)` for each direction of the layer
+    /// below. (layers, directions, G, …)
+    pub inputs: Buffer<T>,
     /// 1 for each unit, 0 in the padding. (P)
     pub mask: Buffer<T>,
     /// Zeros. (D·P)
     pub zeros: Buffer<T>,
+    /// Whether anything has been derived yet.
+    is_derived: bool,
 }
 
 impl<T: Float> Derived<T> {
     /// Not yet derived.
     pub fn new(stack: &Stack) -> Result<Self> {
         let architecture = stack.architecture;
-        let (above, parts) = (architecture.num_layers - 1, stack.parts());
+        let (above, parts, wide) = (architecture.num_layers - 1, stack.parts(), stack.is_wide::<T>());
         let (p, width, gates) = (stack.stride::<T>(), stack.width::<T>(), architecture.cell.gates());
         let mut derived = Self {
             bias: sized(&[parts, gates + 1, p])?,
             hidden_t: sized(&[parts, gates, stack.hidden, p])?,
             inputs_t: sized(&[above, stack.directions(), gates, stack.hidden, width])?,
+            hidden: sized(&[if wide { parts } else { 0 }, gates, stack.hidden, p])?,
+            inputs: sized(&[if wide { stack.inputs_at(architecture.num_layers, 0) } else { 0 }, gates, p])?,
             mask: sized(&[p])?,
             zeros: sized(&[width])?,
+            is_derived: false,
         };
         derived.mask[..stack.hidden].fill(T::ONE);
         Ok(derived)
     }
 
+    /// Derives what the way forward needs from parameters that do not change, the first time that it is called.
+    pub fn refresh_once(&mut self, stack: &Stack, flat: &[T]) {
+        if !self.is_derived {
+            self.refresh(stack, flat, false);
+        }
+    }
+
     /// Derives sums of biases, and for the way `back` the transposed weights.
     pub fn refresh(&mut self, stack: &Stack, flat: &[T], back: bool) {
-        let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
+        let (p, gates) = (stack.stride::<T>(), stack.architecture.cell.gates());
         let split = crate::cell::recurrence::is_split(stack.architecture.cell);
+        self.is_derived = true;
         for layer in 0..stack.architecture.num_layers {
             for direction in 0..stack.directions() {
                 let (place, part) =
@@ -144,19 +188,53 @@ impl<T: Float> Derived<T> {
                     bias[last..gates * p].copy_from_slice(&ih[last..]);
                     bias[gates * p..].copy_from_slice(&hh[last..]);
                 }
-                if !back {
-                    continue;
+                if stack.is_wide::<T>() {
+                    self.pack_part(stack, flat, (layer, direction), back);
+                } else if back {
+                    self.transpose_part(stack, flat, (layer, direction));
                 }
-                let transposed = &mut self.hidden_t[part * gates * h * p..][..gates * h * p];
-                transpose((&flat[place.weight_hh..], gates), (h, h, p), transposed, p, 0);
-                if layer > 0 {
-                    let width = stack.width::<T>();
-                    let at = (part - stack.directions()) * gates * h * width;
-                    let transposed = &mut self.inputs_t[at..][..gates * h * width];
-                    for half in 0..stack.directions() {
-                        let weights = &flat[place.weight_ih + half * h * gates * p..];
-                        transpose((weights, gates), (h, h, p), transposed, width, half * p);
-                    }
+            }
+        }
+    }
+
+    /// Transposes the weights of one layer in one direction.
+    fn transpose_part(&mut self, stack: &Stack, flat: &[T], (layer, direction): (usize, usize)) {
+        let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
+        let (place, part) = (stack.place::<T>(layer, direction), layer * stack.directions() + direction);
+        let transposed = &mut self.hidden_t[part * gates * h * p..][..gates * h * p];
+        transpose((&flat[place.weight_hh..], gates), (h, h, p), transposed, p, 0);
+        if layer > 0 {
+            let width = stack.width::<T>();
+            let at = (part - stack.directions()) * gates * h * width;
+            let transposed = &mut self.inputs_t[at..][..gates * h * width];
+            for half in 0..stack.directions() {
+                let weights = &flat[place.weight_ih + half * h * gates * p..];
+                transpose((weights, gates), (h, h, p), transposed, width, half * p);
+            }
+        }
+    }
+
+    /// Puts the weights of one layer in one direction into panels.
+    fn pack_part(&mut self, stack: &Stack, flat: &[T], (layer, direction): (usize, usize), back: bool) {
+        let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
+        let (place, part) = (stack.place::<T>(layer, direction), layer * stack.directions() + direction);
+        let (k, halves) = if layer == 0 { (stack.input, 1) } else { (h, stack.directions()) };
+        let hidden = part * gates * h * p;
+        let inputs = stack.inputs_at(layer, direction) * gates * p;
+        for gate in 0..gates {
+            let at = |weights: usize| Matrix::new(&flat[weights + gate * p..], gates * p);
+            pack(at(place.weight_hh), h, p, &mut self.hidden[hidden + gate * h * p..][..h * p]);
+            if back {
+                let panels = &mut self.hidden_t[hidden + gate * h * p..][..h * p];
+                pack_transposed(at(place.weight_hh), h, h, panels);
+            }
+            for half in 0..halves {
+                let weights = at(place.weight_ih + half * h * gates * p);
+                let number = gate * halves + half;
+                pack(weights, k, p, &mut self.inputs[inputs + number * k * p..][..k * p]);
+                if back && layer > 0 {
+                    let first = (part - stack.directions()) * gates * h * stack.width::<T>();
+                    pack_transposed(weights, h, h, &mut self.inputs_t[first + number * h * p..][..h * p]);
                 }
             }
         }

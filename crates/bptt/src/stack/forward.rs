@@ -5,9 +5,11 @@
 //! and initial states, the way backwards and ragged groups need no cases of their own.
 
 use super::rows::Rows;
+use super::wide::Units;
 use crate::Float;
 use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence};
 use crate::kernel::level::{Isa, Kernel};
+use crate::kernel::panel::panel;
 use crate::kernel::tile::{next_row, unroll};
 use crate::kernel::vector::Vector;
 
@@ -120,17 +122,46 @@ impl<T: Float, C: Recurrence> Kernel for Forward<'_, T, C> {
 }
 
 /// One step.
-struct Tile<'a, T, C> {
-    cell: C,
-    sizes: (usize, usize),
-    weight_hh: &'a [T],
-    bias: &'a [T],
-    mask: &'a [T],
-    now: &'a mut [T],
-    next: &'a mut [T],
-    outputs: &'a mut [T],
-    width: usize,
-    column: usize,
+pub(super) struct Tile<'a, T, C> {
+    pub cell: C,
+    /// `H` and `P`
+    pub sizes: (usize, usize),
+    pub weight_hh: &'a [T],
+    pub bias: &'a [T],
+    pub mask: &'a [T],
+    pub now: &'a mut [T],
+    pub next: &'a mut [T],
+    pub outputs: &'a mut [T],
+    pub width: usize,
+    pub column: usize,
+}
+
+/// The cell for a panel of units of a step, from sums that are there already.
+pub(super) struct Cells<'a, T, C> {
+    pub step: Tile<'a, T, C>,
+    pub units: Units,
+    /// (sequences, G, panel)
+    pub sums: &'a [T],
+}
+
+impl<T: Float, C: Recurrence> Kernel for Cells<'_, T, C> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(self) {
+        let Self { mut step, units: Units { active, first, count }, sums } = self;
+        for m in 0..active {
+            let sums = &sums[m * C::GATES * panel::<T>()..][..C::GATES * panel::<T>()];
+            let mut n = 0;
+            while n < count {
+                let mut gates = [T::Vector::<S>::splat(T::ZERO); MOST_GATES];
+                unroll!(|g| in C::GATES => gates[g] = T::Vector::<S>::load(sums, g * panel::<T>() + n));
+                step.cell::<S>(m, first + n, gates);
+                n += T::Vector::<S>::LANES;
+            }
+        }
+    }
 }
 
 impl<T: Float, C: Recurrence> Tile<'_, T, C> {
@@ -147,25 +178,30 @@ impl<T: Float, C: Recurrence> Tile<'_, T, C> {
     /// One register of units of `M` sequences.
     #[inline(always)]
     fn units<S: Isa, const M: usize>(&mut self, first: usize, n: usize) {
-        let p = self.sizes.1;
         let sums = self.sums::<S, M>(first, n);
+        unroll!(|m| in M => self.cell::<S>(first + m, n, sums[m]));
+    }
+
+    /// The cell, for one register of units of sequence `m`.
+    #[inline(always)]
+    fn cell<S: Isa>(&mut self, m: usize, n: usize, sums: [T::Vector<S>; MOST_GATES]) {
+        let p = self.sizes.1;
         let mask = T::Vector::<S>::load(self.mask, n);
-        unroll!(|m| in M => {
-            let now = &mut self.now[(first + m) * C::KEPT * p..][..C::KEPT * p];
-            let next = &mut self.next[(first + m) * C::KEPT * p..][..C::KEPT * p];
-            let past = T::Vector::<S>::load(now, (C::KEPT - 1) * p + n);
-            let input = if const { C::SPLIT } { T::Vector::<S>::load(now, (C::GATES - 1) * p + n) } else { past };
-            let memory = if const { C::MEMORY } { T::Vector::<S>::load(now, (C::KEPT - 2) * p + n) } else { past };
-            let step = self.cell.forward::<T, T::Vector<S>>(Inputs { sums: sums[m], input, past, memory, mask });
-            unroll!(|piece| in 8: C::KEPT - 1 - (C::MEMORY as usize) => {
-                step.kept[piece].store(now, piece * p + n);
-            });
-            step.hidden.store(next, (C::KEPT - 1) * p + n);
-            if const { C::MEMORY } {
-                step.memory.store(next, (C::KEPT - 2) * p + n);
-            }
-            step.hidden.store(self.outputs, (first + m) * self.width + self.column + n);
+        let now = &mut self.now[m * C::KEPT * p..][..C::KEPT * p];
+        let next = &mut self.next[m * C::KEPT * p..][..C::KEPT * p];
+        let past = T::Vector::<S>::load(now, (C::KEPT - 1) * p + n);
+        let input = if const { C::SPLIT } { T::Vector::<S>::load(now, (C::GATES - 1) * p + n) } else { past };
+        let memory =
+            if const { C::MEMORY } { T::Vector::<S>::load(now, (C::KEPT - 2) * p + n) } else { past };
+        let step = self.cell.forward::<T, T::Vector<S>>(Inputs { sums, input, past, memory, mask });
+        unroll!(|piece| in 8: C::KEPT - 1 - (C::MEMORY as usize) => {
+            step.kept[piece].store(now, piece * p + n);
         });
+        step.hidden.store(next, (C::KEPT - 1) * p + n);
+        if const { C::MEMORY } {
+            step.memory.store(next, (C::KEPT - 2) * p + n);
+        }
+        step.hidden.store(self.outputs, m * self.width + self.column + n);
     }
 
     /// The sums of the gates: `A + h_{t−1}·W_hh`.

@@ -4,6 +4,7 @@
 //! - [`rows`]: the sequences of a pass, longest first, and where their rows lie;
 //! - [`forward`], [`backward`]: the sweeps of one layer in one direction, generic over the cell
 //!   ([`crate::cell::recurrence`]), one register of units of a few sequences at a time;
+//! - [`wide`]: the same for large layers, as products of matrices;
 //! - [`pass`]: through all layers and the readout, and back;
 //! - [`job`]: what runs inside one instruction-set level;
 //! - [`learner`]: batches, windows of truncated backpropagation, updates;
@@ -13,6 +14,7 @@
 //! with plain SGD on squared errors there are quicker ways ([`crate::epoch`]); everything else goes through here.
 
 mod backward;
+mod biases;
 mod buffers;
 mod dropout;
 mod forward;
@@ -22,6 +24,7 @@ pub(crate) mod learner;
 mod pass;
 pub(crate) mod rows;
 pub(crate) mod state;
+mod wide;
 
 pub use buffers::{Buffers, Derived};
 pub use layout::Stack;

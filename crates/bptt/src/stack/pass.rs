@@ -1,6 +1,7 @@
 //! A pass over a group of sequences: forward through all layers and the readout, and back.
 
 use super::backward::Backward;
+use super::biases::Biases;
 use super::buffers::{Buffers, Derived};
 use super::dropout::Dropout;
 use super::forward::{Forward, Way};
@@ -11,6 +12,7 @@ use crate::cell::recurrence::{Recurrence, with_cell};
 use crate::dim::Dyn;
 use crate::kernel::dot::dot;
 use crate::kernel::level::Isa;
+use crate::kernel::panel::Picked;
 use crate::kernel::product::{Outer, Product};
 use crate::kernel::tile::Matrix;
 
@@ -29,12 +31,16 @@ pub(crate) struct Pass<'a, T> {
 
 impl<T: Float> Pass<'_, T> {
     /// The number of elements in a layer's kept rows, of its outputs, and of the largest group's.
-    fn lengths<C: Recurrence>(&self, buffers: &Buffers<T>) -> (usize, usize) {
+    pub(super) fn lengths<C: Recurrence>(&self, buffers: &Buffers<T>) -> (usize, usize) {
         (buffers.rows * C::KEPT * self.stack.stride::<T>(), buffers.rows * self.stack.width::<T>())
     }
 
     /// Forward through all layers, from the states in the buffers, which become the final states.
     pub fn forward<S: Isa>(&self, buffers: &mut Buffers<T>) {
+        if self.stack.is_wide::<T>() {
+            let [rows, data] = &mut buffers.list;
+            buffers.listed = self.rows.list([rows, data]);
+        }
         with_cell!(self.stack.architecture.cell, |cell| {
             for layer in 0..self.stack.architecture.num_layers {
                 for direction in 0..self.stack.directions() {
@@ -59,6 +65,12 @@ impl<T: Float> Pass<'_, T> {
         let (kept_len, output_len) = self.lengths::<C>(buffers);
         let place = stack.place::<T>(layer, direction);
         let way = Way { reverse: direction == 1 };
+        if stack.is_wide::<T>() {
+            self.project_wide::<S, C>(layer, direction, buffers);
+            self.move_states::<C>(part, way, buffers, false);
+            self.sweep_wide::<S, C>(cell, layer, direction, buffers);
+            return self.move_states::<C>(part, way, buffers, true);
+        }
         self.project::<S, C>(layer, direction, buffers);
         self.move_states::<C>(part, way, buffers, false);
         let bias = &self.derived.bias[part * (C::GATES + 1) * p..][..(C::GATES + 1) * p];
@@ -191,12 +203,23 @@ impl<T: Float> Pass<'_, T> {
         self.readout_backward::<S>(buffers, gradient);
         with_cell!(self.stack.architecture.cell, |cell| {
             for layer in (0..self.stack.architecture.num_layers).rev() {
+                let wide = self.stack.is_wide::<T>();
                 for direction in 0..self.stack.directions() {
-                    self.backward_layer::<S, _>(cell, layer, direction, buffers);
-                    self.gradients_acc::<S, _>(cell, layer, direction, buffers, gradient);
+                    if wide {
+                        self.sweep_back_wide::<S, _>(cell, layer, direction, buffers);
+                        self.gradients_acc_wide::<S, _>(cell, layer, direction, buffers, gradient);
+                    } else {
+                        self.backward_layer::<S, _>(cell, layer, direction, buffers);
+                        self.gradients_acc::<S, _>(cell, layer, direction, buffers, gradient);
+                    }
                 }
                 if layer > 0 {
-                    self.inputs_backward::<S, _>(cell, layer, buffers);
+                    if wide {
+                        self.inputs_backward_wide::<S, _>(cell, layer, buffers);
+                    } else {
+                        self.inputs_backward::<S, _>(cell, layer, buffers);
+                    }
+                    self.dropout_backward(layer, buffers);
                 }
             }
         });
@@ -326,7 +349,7 @@ impl<T: Float> Pass<'_, T> {
             }
         }
         S::call(Biases::<T, C> {
-            deltas: Matrix::new(kept, row),
+            deltas: Picked::all(kept, row),
             rows: all,
             p,
             gradient: &mut gradient[place.bias_ih..place.bias_hh + stride],
@@ -334,7 +357,7 @@ impl<T: Float> Pass<'_, T> {
         });
     }
 
-    /// The gradient of the outputs of the layer below: `d_X = δ·W_ihᵀ`, through its dropout.
+    /// The gradient of the outputs of the layer below: `d_X = δ·W_ihᵀ`.
     fn inputs_backward<S: Isa, C: Recurrence>(&self, _cell: C, layer: usize, buffers: &mut Buffers<T>) {
         let Self { stack, rows, .. } = *self;
         let (h, p, width) = (stack.hidden, stack.stride::<T>(), stack.width::<T>());
@@ -358,6 +381,12 @@ impl<T: Float> Pass<'_, T> {
                 });
             }
         }
+    }
+
+    /// What dropout let through of the outputs of the layer below.
+    fn dropout_backward(&self, layer: usize, buffers: &mut Buffers<T>) {
+        let rows = self.rows;
+        let (width, group) = (self.stack.width::<T>(), rows.width());
         if self.dropout.is_some() {
             let len = buffers.rows * width;
             let factors = &buffers.dropout[(layer - 1) * len..][..len];
@@ -365,46 +394,6 @@ impl<T: Float> Pass<'_, T> {
                 let active = t * group * width..(t * group + rows.active(t)) * width;
                 for at in active {
                     buffers.d_outputs[at] *= factors[at];
-                }
-            }
-        }
-    }
-}
-
-/// `d_b_ih += Σ δ`, `d_b_hh += Σ δ` with the deltas that `W_hh` sees.
-struct Biases<'a, T, C> {
-    deltas: Matrix<'a, T>,
-    rows: usize,
-    p: usize,
-    /// (2, G·P)
-    gradient: &'a mut [T],
-    cell: std::marker::PhantomData<C>,
-}
-
-impl<T: Float, C: Recurrence> crate::kernel::level::Kernel for Biases<'_, T, C> {
-    type Element = T;
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Isa>(self) {
-        use crate::kernel::tile::pop_row;
-        use crate::kernel::vector::Vector;
-        let Self { deltas, rows, p, gradient, .. } = self;
-        for at in (0..C::DELTAS * p).step_by(T::Vector::<S>::LANES) {
-            let mut sum = T::Vector::<S>::splat(T::ZERO);
-            let mut rest = &deltas.data[..rows * deltas.stride];
-            for _ in 0..rows {
-                sum = sum.add(T::Vector::<S>::load(pop_row(&mut rest, deltas.stride), at));
-            }
-            let (piece, column) = (at / p, at % p);
-            for gate in 0..C::GATES {
-                if gate == piece {
-                    let at = gate * p + column;
-                    T::Vector::<S>::load(gradient, at).add(sum).store(gradient, at);
-                }
-                if C::HIDDEN[gate] == piece {
-                    let at = (C::GATES + gate) * p + column;
-                    T::Vector::<S>::load(gradient, at).add(sum).store(gradient, at);
                 }
             }
         }

@@ -18,8 +18,9 @@ impl<'a> Rows<'a> {
     pub fn take(&mut self, capacity: usize) -> Option<Self> {
         let longest = *self.lengths.first()?;
         let width = (capacity / (longest + 2)).max(1);
-        // Whole tiles of 4 sequences, where there are as many.
-        let width = if width > 4 { width - width % 4 } else { width }.min(self.lengths.len());
+        // Whole tiles of 4 or 8 sequences, where there are as many.
+        let tile = if width >= 16 { 8 } else { 4 };
+        let width = if width > tile { width - width % tile } else { width }.min(self.lengths.len());
         let (starts, lengths) = (self.starts.split_at(width), self.lengths.split_at(width));
         *self = Self { starts: starts.1, lengths: lengths.1 };
         Some(Self { starts: starts.0, lengths: lengths.0 })
@@ -43,6 +44,22 @@ impl<'a> Rows<'a> {
         self.lengths[self.width() - 1] < self.steps()
     }
 
+    /// Lists the timesteps of all sequences, in the order of the rows: the row of each, and its row in the dataset.
+    /// Returns how many there are.
+    pub fn list(self, [rows, data]: [&mut [usize]; 2]) -> usize {
+        let (mut count, mut active) = (0, self.width());
+        for t in 0..self.steps() {
+            while self.lengths[active - 1] <= t {
+                active -= 1;
+            }
+            for m in 0..active {
+                (rows[count], data[count]) = (t * self.width() + m, self.starts[m] + t);
+                count += 1;
+            }
+        }
+        count
+    }
+
     /// How many sequences have a timestep `t`.
     #[inline(always)]
     pub fn active(self, t: usize) -> usize {
@@ -64,6 +81,11 @@ mod tests {
         let group = rows.take(28).unwrap();
         assert_eq!((group.width(), group.steps(), group.is_ragged()), (4, 5, true));
         assert_eq!([0, 1, 2, 4].map(|t| group.active(t)), [4, 4, 2, 2]);
+        let mut lists = [[0; 20]; 2];
+        let [list, data] = &mut lists;
+        assert_eq!(group.list([list, data]), 14);
+        assert_eq!(lists[0][..14], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17]);
+        assert_eq!(lists[1][..14], [2, 8, 0, 13, 3, 9, 1, 14, 4, 10, 5, 11, 6, 12]);
         let group = rows.take(28).unwrap();
         assert_eq!((group.starts, group.width(), group.is_ragged()), (&[7][..], 1, false));
         assert!(rows.take(28).is_none());

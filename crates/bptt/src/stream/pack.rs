@@ -18,11 +18,6 @@ use crate::cell::recurrence::is_split;
 use crate::stack::Stack;
 use crate::{Float, Result};
 
-/// Whether sums have a single chain.
-pub(super) fn is_wide(_stack: &Stack) -> bool {
-    false
-}
-
 /// Registers of the block that begins at unit `n`, for `lanes` a register.
 #[inline(always)]
 pub(super) fn block((gates, wide): (usize, bool), lanes: usize, n: usize, hidden: usize) -> usize {
@@ -53,7 +48,7 @@ pub(super) fn pack<T: Float>(stack: &Stack, flat: &[T], lanes: usize) -> Result<
 /// Hands out all rows in their order.
 fn walk<T: Float>(stack: &Stack, flat: &[T], lanes: usize, mut row: impl FnMut(&[T])) {
     let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
-    let (split, wide) = (is_split(stack.architecture.cell), is_wide(stack));
+    let (split, wide) = (is_split(stack.architecture.cell), stack.is_wide::<T>());
     // As wide as the widest block.
     let mut made = [T::ZERO; 64];
     for layer in 0..stack.architecture.num_layers {

@@ -7,7 +7,7 @@
 
 use std::marker::PhantomData;
 
-use super::pack::{block, is_wide, pack};
+use super::pack::{block, pack};
 use super::state::{elements, rows};
 use crate::buffer::Buffer;
 use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence, with_cell};
@@ -65,7 +65,7 @@ impl<T: Float> Kernel for Choose<'_, T> {
     #[inline(always)]
     fn run<S: Isa>(self) -> Self::Output {
         let Stack { hidden, architecture, .. } = *self.stack;
-        let (lanes, wide) = (T::Vector::<S>::LANES, is_wide(self.stack));
+        let (lanes, wide) = (T::Vector::<S>::LANES, self.stack.is_wide::<T>());
         let registers = block((architecture.cell.gates(), wide), lanes, 0, hidden);
         let single = architecture.num_layers == 1 && !wide && hidden <= registers * lanes;
         let step: StepFn<T> = match (single, registers) {

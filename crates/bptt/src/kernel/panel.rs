@@ -1,0 +1,231 @@
+//! Products of large matrices, from weights in panels.
+//!
+//! A panel is two cache lines of columns of a matrix, one row after the other: what a register tile reads of the weights
+//! is then one stream. Weights are put into panels once per update ([`pack`], [`pack_transposed`]), not once per step.
+//!
+//! A tile of 8 rows (6 with 16 registers) by 2 registers loads 2 registers and 8 numbers for 16 multiply-adds, so that
+//! a panel may come from the second-level cache, and the whole matrix from the third, as fast as it is used. An element
+//! is one chain over `k`, from first to last, whatever the number of rows: a row's result does not depend on its
+//! neighbours.
+
+mod outer;
+
+pub(crate) use outer::{PanelOuter, outer_elements};
+
+use super::level::{Isa, Kernel};
+use super::tile::{Matrix, fma, load, store, unroll, zero};
+use super::vector::Vector;
+use crate::Float;
+
+/// Columns of a panel. The last one of a matrix has half as many where that is enough.
+#[inline(always)]
+pub(crate) const fn panel<T: Float>() -> usize {
+    2 * T::LINE
+}
+
+/// Elements of the inputs that are worked on together, beside a panel in the second-level cache.
+const BLOCK: usize = 64 << 10;
+
+/// Rows of a matrix, in any order.
+#[derive(Clone, Copy)]
+pub(crate) struct Picked<'a, T> {
+    pub matrix: Matrix<'a, T>,
+    /// Which rows; without it, the rows as they are.
+    pub rows: Option<&'a [usize]>,
+}
+
+impl<'a, T> Picked<'a, T> {
+    /// The rows as they are.
+    pub fn all(data: &'a [T], stride: usize) -> Self {
+        Self { matrix: Matrix::new(data, stride), rows: None }
+    }
+
+    /// `rows` of them.
+    pub fn some(data: &'a [T], stride: usize, rows: &'a [usize]) -> Self {
+        Self { matrix: Matrix::new(data, stride), rows: Some(rows) }
+    }
+
+    /// Row `row`, from `at` on.
+    #[inline(always)]
+    pub fn row(&self, row: usize, at: usize) -> &'a [T] {
+        &self.matrix.data[place(self.rows, row) * self.matrix.stride + at..]
+    }
+}
+
+#[inline(always)]
+fn place(rows: Option<&[usize]>, row: usize) -> usize {
+    match rows {
+        Some(rows) => rows[row],
+        None => row,
+    }
+}
+
+/// What the sums start from.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a, T> {
+    /// A row for each row of the result; the same for all where the distance is 0.
+    Rows(Picked<'a, T>),
+    /// What is there already.
+    Result,
+}
+
+/// `out (M, N) = start + a (M, K)·w (K, N)`.
+pub(crate) struct PanelProduct<'a, T> {
+    pub a: Picked<'a, T>,
+    pub rows: usize,
+    pub k: usize,
+    /// `w` in panels.
+    pub panels: &'a [T],
+    /// Whole cache lines.
+    pub columns: usize,
+    pub start: Start<'a, T>,
+    pub out: &'a mut [T],
+    pub stride: usize,
+    /// Which rows of `out`; without it, the rows as they are.
+    pub out_rows: Option<&'a [usize]>,
+}
+
+impl<T: Float> Kernel for PanelProduct<'_, T> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(mut self) {
+        // 1. Rows that stay in the second-level cache; 2. panels; 3. tiles of rows; 4. registers of a panel; 5. k.
+        let block = (BLOCK / self.k.max(1)).next_multiple_of(8);
+        let mut first = 0;
+        while first < self.rows {
+            let end = self.rows.min(first + block);
+            let mut n = 0;
+            while n < self.columns {
+                self.panel::<S>((first, end), n);
+                n += panel::<T>();
+            }
+            first = end;
+        }
+    }
+}
+
+impl<T: Float> PanelProduct<'_, T> {
+    /// The panel of the columns from `n` on, for the rows from `first` to `end`.
+    #[inline(always)]
+    fn panel<S: Isa>(&mut self, (first, end): (usize, usize), n: usize) {
+        let mut row = first;
+        while row < end {
+            if const { S::REGISTERS >= 32 } && row + 8 <= end {
+                self.tiles::<S, 8>(row, n);
+                row += 8;
+            } else if const { S::REGISTERS < 32 } && row + 6 <= end {
+                self.tiles::<S, 6>(row, n);
+                row += 6;
+            } else if row + 4 <= end {
+                self.tiles::<S, 4>(row, n);
+                row += 4;
+            } else if row + 2 <= end {
+                self.tiles::<S, 2>(row, n);
+                row += 2;
+            } else {
+                self.tiles::<S, 1>(row, n);
+                row += 1;
+            }
+        }
+    }
+
+    /// `M` rows by the panel of the columns from `n` on.
+    #[inline(always)]
+    fn tiles<S: Isa, const M: usize>(&mut self, row: usize, n: usize) {
+        let width = panel::<T>().min(self.columns - n);
+        let pair = 2 * T::Vector::<S>::LANES;
+        if width < pair {
+            self.tile::<S, M, 1>(row, n, 0, pair / 2);
+        } else if const { 2 * T::Vector::<S>::LANES == panel::<T>() } {
+            self.tile::<S, M, 2>(row, n, 0, pair);
+        } else {
+            let mut at = 0;
+            while at < width {
+                self.tile::<S, M, 2>(row, n, at, width);
+                at += pair;
+            }
+        }
+    }
+
+    /// `M` rows by `R` registers, those from `at` on of the panel, which is `width` wide.
+    #[inline(always)]
+    fn tile<S: Isa, const M: usize, const R: usize>(
+        &mut self,
+        row: usize,
+        n: usize,
+        at: usize,
+        width: usize,
+    ) {
+        let k = self.k;
+        let mut weights = &self.panels[n * k..][..k * width];
+        let mut rows = [&self.panels[..0]; M];
+        let mut sums = [zero::<T, S, R>(); M];
+        let mut places = [0; M];
+        unroll!(|m| in 8: M => {
+            rows[m] = &self.a.row(row + m, 0)[..k];
+            places[m] = place(self.out_rows, row + m) * self.stride + n + at;
+            sums[m] = match &self.start {
+                Start::Rows(start) => load::<T, S, R>(start.row(row + m, 0), n + at),
+                Start::Result => load::<T, S, R>(self.out, places[m]),
+            };
+        });
+        let mut from = 0;
+        while from + 4 <= k {
+            let (four, rest) = weights.split_at(4 * width);
+            unroll!(|c| in 4 => {
+                let weights = load::<T, S, R>(four, c * width + at);
+                unroll!(|m| in 8: M => fma::<T, S, R>(&mut sums[m], rows[m][from + c], weights));
+            });
+            weights = rest;
+            from += 4;
+        }
+        while from < k {
+            let (one, rest) = weights.split_at(width);
+            let weights_one = load::<T, S, R>(one, at);
+            unroll!(|m| in 8: M => fma::<T, S, R>(&mut sums[m], rows[m][from], weights_one));
+            weights = rest;
+            from += 1;
+        }
+        unroll!(|m| in 8: M => store::<T, S, R>(self.out, places[m], sums[m]));
+    }
+}
+
+/// Puts `w (K, N)` into panels; `columns` = N, whole cache lines.
+pub(crate) fn pack<T: Float>(w: Matrix<'_, T>, k: usize, columns: usize, panels: &mut [T]) {
+    for (row, weights) in w.data.chunks(w.stride).take(k).enumerate() {
+        let mut n = 0;
+        while n < columns {
+            let width = panel::<T>().min(columns - n);
+            panels[n * k + row * width..][..width].copy_from_slice(&weights[n..n + width]);
+            n += width;
+        }
+    }
+}
+
+/// Puts the transpose of `w (N, K)` into panels. `n` need not be whole cache lines: what is beyond it becomes 0.
+pub(crate) fn pack_transposed<T: Float>(w: Matrix<'_, T>, n: usize, k: usize, panels: &mut [T]) {
+    let columns = n.next_multiple_of(T::LINE);
+    for (panel, first) in (0..columns).step_by(panel::<T>()).enumerate() {
+        let width = self::panel::<T>().min(columns - first);
+        let out = &mut panels[panel * self::panel::<T>() * k..][..width * k];
+        if first + width > n {
+            out.fill(T::ZERO);
+        }
+        // A cache line of each row at a time.
+        for from in (0..k).step_by(T::LINE) {
+            let count = T::LINE.min(k - from);
+            let out = &mut out[from * width..(from + count) * width];
+            for column in 0..width.min(n - first) {
+                let line = &w.data[(first + column) * w.stride + from..][..count];
+                for (out, value) in out.chunks_exact_mut(width).zip(line) {
+                    out[column] = *value;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
