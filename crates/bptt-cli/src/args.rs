@@ -179,7 +179,7 @@ pub struct TrainFlags {
     pub seed: Option<u64>,
 
     /// What makes an update of a gradient; options have PyTorch's names and defaults [default: adamw with a
-    /// weight decay of 0.3, less where an epoch has more than 30 updates]
+    /// weight decay of 0.3]
     #[arg(long, value_name = "NAME", help_heading = "Optimizer")]
     pub optimizer: Option<Optimizer>,
     /// Momentum of sgd and rmsprop

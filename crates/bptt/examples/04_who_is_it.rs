@@ -1,6 +1,6 @@
-//! 4. One label for a whole sequence: a GRU tells rhythms apart, with Adam, a validation part and early stopping.
+//! One label for a whole sequence: a GRU tells rhythms apart, with Adam, a validation part and early stopping.
 //!
-//! Run with `cargo run --release -p bptt --example 04_who_is_it`.
+//! Run it with `cargo run --release --example 04_who_is_it`.
 
 use std::ops::ControlFlow;
 

@@ -17,7 +17,7 @@ pub(super) fn import(bytes: &[u8]) -> Result<ModelFile, OnnxError> {
         let (expected, found) = ("operator set 7 or newer".to_owned(), file.opset.to_string());
         return Err(OnnxError::Graph { expected, found });
     }
-    let signal = reader::output(&file.graph, bytes.len())?;
+    let signal = reader::output(&file.graph, file.opset, bytes.len())?;
     let network = &signal.network;
     let properties: Entries<'_> = file.properties.iter().copied().collect();
     let ours = properties.get("format") == Some(&FORMAT);

@@ -41,11 +41,13 @@ pub(super) struct Reader<'a> {
     values: HashMap<&'a str, Value>,
     /// How many numbers may still be kept: as many as the file has bytes, and a few times that for rearranged constants.
     budget: usize,
+    /// The version of ONNX's own operators.
+    pub opset: i64,
 }
 
 /// What the first output of the graph that comes from a readout is.
-pub(super) fn output(graph: &Graph<'_>, bytes: usize) -> Result<Rc<Signal>, OnnxError> {
-    let mut reader = Reader { values: HashMap::new(), budget: bytes.saturating_mul(4) };
+pub(super) fn output(graph: &Graph<'_>, opset: i64, bytes: usize) -> Result<Rc<Signal>, OnnxError> {
+    let mut reader = Reader { values: HashMap::new(), budget: bytes.saturating_mul(4), opset };
     for tensor in &graph.constants {
         let value = reader.tensor(tensor);
         reader.values.insert(tensor.name, value);

@@ -117,7 +117,9 @@ pub(super) fn meaning<'a>(reader: &mut Reader<'a>, node: &Node<'a>, meaning: Mea
     let signal = reader.signal(node, 0)?;
     if meaning == Meaning::Softmax {
         let rank = signal.axes.len();
-        let axis = axes::place(node.int("axis").unwrap_or(-1), rank);
+        // Once it was all axes from the second on.
+        let default = if reader.opset < 13 { 1 } else { -1 };
+        let axis = axes::place(node.int("axis").unwrap_or(default), rank);
         if axis.is_none_or(|axis| axis + 1 != rank) || signal.features().is_none() {
             return Err(wrong(node, "the axis of the outputs", "another"));
         }

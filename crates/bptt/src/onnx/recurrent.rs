@@ -7,6 +7,7 @@ use super::network::{Layer, Signal};
 use super::node::{self, Direction, Operator};
 use super::reader::{Reader, Value, wrong};
 use super::{OnnxError, read};
+use crate::file::shown;
 use crate::{Activation, Cell};
 
 /// More layers than any sane model has, and a bound on the work.
@@ -69,7 +70,7 @@ fn cell(node: &read::Node<'_>, parsed: &node::Node) -> Result<Cell, OnnxError> {
     if !names.len().is_multiple_of(each)
         || names.chunks(each).any(|direction| !equal(direction, &names[..each]))
     {
-        return Err(wrong(node, "the same activations in both directions", names.join(", ")));
+        return Err(wrong(node, "the same activations in both directions", shown(&names.join(", "))));
     }
     let refuse = |expected: &str, found: &str| Err(wrong(node, expected, found));
     if parsed.clip.is_some() {
@@ -82,10 +83,7 @@ fn cell(node: &read::Node<'_>, parsed: &node::Node) -> Result<Cell, OnnxError> {
         Operator::Rnn => match Activation::ALL.into_iter().find(|f| f.name().eq_ignore_ascii_case(&names[0]))
         {
             Some(activation) => Ok(Cell::Elman(activation)),
-            None => refuse(
-                "the activation Tanh, Relu or Sigmoid",
-                &format!("`{}`", crate::file::shown(&names[0])),
-            ),
+            None => refuse("the activation Tanh, Relu or Sigmoid", &format!("`{}`", shown(&names[0]))),
         },
         operator if !equal(&names[..each], defaults) => refuse(
             &format!("the activations {}", operator.activations().join(", ")),
@@ -230,7 +228,7 @@ impl node::Node {
             parsed.direction = match Direction::from_name(&direction) {
                 Some(direction) => direction,
                 None => {
-                    let found = format!("`{}`", crate::file::shown(&direction));
+                    let found = format!("`{}`", shown(&direction));
                     return Err(wrong(node, "direction forward, reverse or bidirectional", found));
                 }
             };

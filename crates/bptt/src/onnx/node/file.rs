@@ -78,7 +78,7 @@ impl SingleNode {
             return Err(OnnxError::Graph { expected, found });
         }
         let missing = |name: &str| OnnxError::Tensor {
-            name: name.to_owned(),
+            name: crate::file::shown(name),
             expected: "a tensor".to_owned(),
             found: "none".to_owned(),
         };
