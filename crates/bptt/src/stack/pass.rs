@@ -360,6 +360,7 @@ impl<T: Float> Pass<'_, T> {
         S::call(Biases::<T, C> {
             deltas: Picked::all(kept, row),
             rows: all,
+            h,
             p,
             gradient: &mut gradient[place.bias_ih..place.bias_hh + stride],
             cell: std::marker::PhantomData,
