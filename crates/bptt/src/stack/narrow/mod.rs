@@ -29,8 +29,8 @@ use forward::Sweep;
 /// Elements of the room for gathered rows from which on long sequences would leave the caches.
 const MOST_ELEMENTS: usize = 1 << 19;
 
-/// Whether a stack's layers leave so many lanes idle that training goes this way. Time per timestep at 16 sequences or more,
-/// with units in the lanes ÷ this way, is in docs/performance.md; from three quarters of a register on it is about 1.
+/// Whether a stack's layers leave so many lanes idle that training goes this way: over a quarter. What it gains is in
+/// docs/performance.md, "Cells with gates".
 pub(super) fn is_narrow<T: Float>(stack: &Stack) -> bool {
     let (h, p) = (stack.hidden, stack.stride::<T>());
     h < 2 * T::LINE && 4 * h < 3 * p
