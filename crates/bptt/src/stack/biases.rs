@@ -11,6 +11,7 @@ use crate::kernel::vector::Vector;
 pub(super) struct Biases<'a, T, C> {
     pub deltas: Picked<'a, T>,
     pub rows: usize,
+    pub h: usize,
     pub p: usize,
     /// (2, G·P)
     pub gradient: &'a mut [T],
@@ -40,6 +41,10 @@ impl<T: Float, C: Recurrence> Biases<'_, T, C> {
     #[inline(always)]
     fn add_to<S: Isa>(&mut self, at: usize, sums: T::Vector<S>) {
         let (piece, column) = (at / self.p, at % self.p);
+        // Beyond the last unit's register may stand what another way left ([`super::narrow`]).
+        if column >= self.h {
+            return;
+        }
         for gate in 0..C::GATES {
             if gate == piece {
                 let at = gate * self.p + column;

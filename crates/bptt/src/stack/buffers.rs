@@ -1,6 +1,7 @@
 //! [`Buffers`] and [`Derived`]: everything a pass through a stack of layers needs, allocated once.
 
 use super::layout::Stack;
+use super::narrow::{elements, is_narrow};
 use crate::buffer::Buffer;
 use crate::cell::recurrence::kept_pieces;
 use crate::kernel::panel::{outer_elements, pack, pack_transposed, panel};
@@ -45,6 +46,8 @@ pub struct Buffers<T> {
     pub sums: Buffer<T>,
     /// Of wide stacks: room for [`crate::kernel::panel::PanelOuter`].
     pub room: Buffer<T>,
+    /// Of narrow stacks: rows, states and gradients with a sequence in each lane ([`super::narrow`]).
+    pub lanes: Buffer<T>,
     /// See [`super::rows::Rows`]. (batch)
     pub starts: Vec<usize>,
     /// See [`super::rows::Rows`]. (batch)
@@ -61,11 +64,11 @@ pub struct Buffers<T> {
 impl<T: Float> Buffers<T> {
     /// Buffers for batches of `batch` sequences of up to `longest` timesteps.
     pub fn new(stack: &Stack, longest: usize, batch: usize) -> Result<Self> {
-        Self::with_rows(stack, Self::rows(stack, longest, batch), batch)
+        Self::with_rows(stack, Self::rows(stack, longest, batch), batch, elements::<T>(stack, longest))
     }
 
-    /// Buffers for `rows` rows.
-    fn with_rows(stack: &Stack, rows: usize, batch: usize) -> Result<Self> {
+    /// Buffers for `rows` rows and `lanes` elements of rows abreast.
+    fn with_rows(stack: &Stack, rows: usize, batch: usize, lanes: usize) -> Result<Self> {
         let architecture = stack.architecture;
         let (layers, parts) = (architecture.num_layers, stack.parts());
         let (p, width) = (stack.stride::<T>(), stack.width::<T>());
@@ -83,6 +86,7 @@ impl<T: Float> Buffers<T> {
             listed: 0,
             sums: sized(&[if wide { batch } else { 0 }, architecture.cell.gates(), panel::<T>()])?,
             room: sized(&[if wide { outer_elements::<T>(rows, stack.input.max(stack.hidden)) } else { 0 }])?,
+            lanes: sized(&[lanes])?,
             starts: vec![0; batch],
             lengths: vec![0; batch],
             rows,
@@ -101,7 +105,7 @@ impl<T: Float> Buffers<T> {
         let (bytes, least) = if stack.is_wide::<T>() {
             (WIDE_GROUP_BYTES, (stack.hidden_bytes::<T>() / BYTES_A_SEQUENCE).clamp(16, 64))
         } else {
-            (GROUP_BYTES, 8)
+            (GROUP_BYTES, if is_narrow::<T>(stack) { T::LINE } else { 8 })
         };
         let least = sequence.saturating_mul(batch.min(least));
         (bytes / row.max(1)).max(least).min(sequence.saturating_mul(batch.max(1)))
@@ -110,9 +114,11 @@ impl<T: Float> Buffers<T> {
     /// Makes room for what comes next; allocates only where that is more than ever before.
     pub fn fit(&mut self, stack: &Stack, longest: usize, batch: usize) -> Result<()> {
         let rows = Self::rows(stack, longest, batch);
-        if batch > self.batch || rows > self.rows {
+        let lanes = elements::<T>(stack, longest);
+        if batch > self.batch || rows > self.rows || lanes > self.lanes.len() {
             // What there was room for stays: a trainer goes back and forth between data sets.
-            *self = Self::with_rows(stack, rows.max(self.rows), batch.max(self.batch))?;
+            let lanes = lanes.max(self.lanes.len());
+            *self = Self::with_rows(stack, rows.max(self.rows), batch.max(self.batch), lanes)?;
         }
         self.capacity = rows;
         Ok(())

@@ -43,7 +43,8 @@ impl<T: Float> Kernel for Learn<'_, T> {
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
         let (mut total, mut first) = (0.0, 0);
         while let Some(rows) = rest.take(buffers.capacity) {
-            let pass = Pass { stack, flat, derived, features, rows, first, dropout };
+            let learns = gradient.is_some();
+            let pass = Pass { stack, flat, derived, features, rows, first, dropout, learns };
             first += rows.width();
             pass.forward::<S>(buffers);
             let labelled = Labelled {
@@ -139,7 +140,7 @@ impl<T: Float> Kernel for Run<'_, T> {
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
         let (mut first, o) = (0, stack.output);
         while let Some(rows) = rest.take(buffers.capacity) {
-            let pass = Pass { stack, flat, derived, features, rows, first, dropout: None };
+            let pass = Pass { stack, flat, derived, features, rows, first, dropout: None, learns: false };
             first += rows.width();
             pass.forward::<S>(buffers);
             for m in 0..rows.width() {

@@ -6,6 +6,7 @@
 //!   ([`crate::cell::recurrence`]), one register of units of a few sequences at a time;
 //! - [`wide`]: the same for large layers, as products of matrices;
 //! - [`pass`]: through all layers and the readout, and back;
+//! - [`narrow`]: the same with a sequence in each lane, for training of few units;
 //! - [`job`]: what runs inside one instruction-set level;
 //! - [`learner`]: batches, windows of truncated backpropagation, updates;
 //! - [`dropout`], [`buffers`], [`state`].
@@ -21,6 +22,7 @@ mod forward;
 pub(crate) mod job;
 mod layout;
 pub(crate) mod learner;
+mod narrow;
 mod pass;
 pub(crate) mod rows;
 pub(crate) mod state;

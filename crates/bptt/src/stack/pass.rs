@@ -27,6 +27,8 @@ pub(crate) struct Pass<'a, T> {
     /// The number of the group's first sequence within the batch.
     pub first: usize,
     pub dropout: Option<Dropout>,
+    /// Whether a way back follows.
+    pub learns: bool,
 }
 
 impl<T: Float> Pass<'_, T> {
@@ -65,6 +67,9 @@ impl<T: Float> Pass<'_, T> {
         let (kept_len, output_len) = self.lengths::<C>(buffers);
         let place = stack.place::<T>(layer, direction);
         let way = Way { reverse: direction == 1 };
+        if self.goes_abreast::<S>() {
+            return self.forward_abreast::<S, C>(cell, layer, direction, buffers);
+        }
         if stack.is_wide::<T>() {
             self.project_wide::<S, C>(layer, direction, buffers);
             self.move_states::<C>(part, way, buffers, false);
@@ -203,9 +208,11 @@ impl<T: Float> Pass<'_, T> {
         self.readout_backward::<S>(buffers, gradient);
         with_cell!(self.stack.architecture.cell, |cell| {
             for layer in (0..self.stack.architecture.num_layers).rev() {
-                let wide = self.stack.is_wide::<T>();
+                let (wide, abreast) = (self.stack.is_wide::<T>(), self.goes_abreast::<S>());
                 for direction in 0..self.stack.directions() {
-                    if wide {
+                    if abreast {
+                        self.backward_abreast::<S, _>(cell, layer, direction, buffers, gradient);
+                    } else if wide {
                         self.sweep_back_wide::<S, _>(cell, layer, direction, buffers);
                         self.gradients_acc_wide::<S, _>(cell, layer, direction, buffers, gradient);
                     } else {
@@ -214,7 +221,9 @@ impl<T: Float> Pass<'_, T> {
                     }
                 }
                 if layer > 0 {
-                    if wide {
+                    if abreast {
+                        self.inputs_back_abreast::<S, _>(cell, layer, buffers);
+                    } else if wide {
                         self.inputs_backward_wide::<S, _>(cell, layer, buffers);
                     } else {
                         self.inputs_backward::<S, _>(cell, layer, buffers);
@@ -351,6 +360,7 @@ impl<T: Float> Pass<'_, T> {
         S::call(Biases::<T, C> {
             deltas: Picked::all(kept, row),
             rows: all,
+            h,
             p,
             gradient: &mut gradient[place.bias_ih..place.bias_hh + stride],
             cell: std::marker::PhantomData,

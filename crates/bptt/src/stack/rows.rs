@@ -18,8 +18,8 @@ impl<'a> Rows<'a> {
     pub fn take(&mut self, capacity: usize) -> Option<Self> {
         let longest = *self.lengths.first()?;
         let width = (capacity / (longest + 2)).max(1);
-        // Whole tiles of 4 or 8 sequences, where there are as many.
-        let tile = if width >= 16 { 8 } else { 4 };
+        // Whole tiles of 4 sequences, and whole vectors of them, where there are as many.
+        let tile = if width >= 16 { 16 } else { 4 };
         let width = if width > tile { width - width % tile } else { width }.min(self.lengths.len());
         let (starts, lengths) = (self.starts.split_at(width), self.lengths.split_at(width));
         *self = Self { starts: starts.1, lengths: lengths.1 };

@@ -258,6 +258,7 @@ impl<T: Float> Pass<'_, T> {
         S::call(Biases::<T, C> {
             deltas: Picked::some(kept, row, list),
             rows: listed,
+            h,
             p,
             gradient: &mut gradient[place.bias_ih..place.bias_hh + stride],
             cell: std::marker::PhantomData,

@@ -1,0 +1,149 @@
+//! The sweep forward of a block of sequences abreast.
+
+use super::super::forward::{Way, two_rows};
+use super::{alive_or, lengths};
+use crate::Float;
+use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence};
+use crate::kernel::level::{Isa, Kernel};
+use crate::kernel::tile::unroll;
+use crate::kernel::vector::Vector;
+
+/// The sweep, from the inputs and the row of the initial states on.
+pub(super) struct Sweep<'a, T, C> {
+    pub cell: C,
+    pub way: Way,
+    pub steps: usize,
+    pub lengths: &'a [usize],
+    /// `K`, `H`, `P`
+    pub sizes: (usize, usize, usize),
+    /// (T, K, L)
+    pub inputs: &'a [T],
+    /// (K, G·P)
+    pub weight_ih: &'a [T],
+    /// (H, G·P)
+    pub weight_hh: &'a [T],
+    /// (G + 1, P), see [`crate::stack::buffers::Derived::bias`]
+    pub bias: &'a [T],
+    /// (T + 1, KEPT, H, L)
+    pub kept: &'a mut [T],
+}
+
+/// How many units are worked on together, whose sums take `sums` registers each.
+pub(super) const fn units(registers: usize, sums: usize) -> usize {
+    let units = registers * 5 / 8 / sums;
+    if units >= 4 {
+        4
+    } else if units >= 2 {
+        2
+    } else {
+        1
+    }
+}
+
+impl<T: Float, C: Recurrence> Kernel for Sweep<'_, T, C> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(mut self) {
+        let (k, h, _) = self.sizes;
+        let lanes = T::Vector::<S>::LANES;
+        let lengths = lengths::<T, S>(self.lengths);
+        for step in 0..self.steps {
+            let t = if self.way.reverse { self.steps - 1 - step } else { step };
+            let x = &self.inputs[t * k * lanes..][..k * lanes];
+            let mut n = 0;
+            while n < h {
+                if const { units(S::REGISTERS, C::GATES + C::SPLIT as usize) == 4 } && n + 4 <= h {
+                    self.units::<S, 4>((t, lengths), x, n);
+                    n += 4;
+                } else if const { units(S::REGISTERS, C::GATES + C::SPLIT as usize) >= 2 } && n + 2 <= h {
+                    self.units::<S, 2>((t, lengths), x, n);
+                    n += 2;
+                } else {
+                    self.units::<S, 1>((t, lengths), x, n);
+                    n += 1;
+                }
+            }
+        }
+    }
+}
+
+impl<T: Float, C: Recurrence> Sweep<'_, T, C> {
+    /// `N` units from `n` on of one step.
+    #[inline(always)]
+    fn units<S: Isa, const N: usize>(&mut self, (t, lengths): (usize, T::Vector<S>), x: &[T], n: usize) {
+        let (_, h, _) = self.sizes;
+        let lanes = T::Vector::<S>::LANES;
+        let len = C::KEPT * h * lanes;
+        let (now, next) = two_rows(&mut *self.kept, self.way.row(t), self.way.next(t), len);
+        let (now, next) = (&mut now[..len], &mut next[..len]);
+        let past = &now[(C::KEPT - 1) * h * lanes..];
+        let mut sums = [[T::Vector::<S>::splat(T::ZERO); N]; MOST_GATES];
+        let mut input = [T::Vector::<S>::splat(T::ZERO); N];
+        let (weights, bias) = ((self.weight_ih, self.weight_hh), self.bias);
+        gate_sums::<T, S, C, N>((weights, bias), self.sizes, (x, past), n, (&mut sums, &mut input));
+        for unit in 0..N {
+            let at = |piece: usize| (piece * h + n + unit) * lanes;
+            let mut of_unit = [T::Vector::<S>::splat(T::ZERO); MOST_GATES];
+            unroll!(|g| in C::GATES => of_unit[g] = sums[g][unit]);
+            let past = T::Vector::<S>::load(now, at(C::KEPT - 1));
+            let memory = if const { C::MEMORY } { T::Vector::<S>::load(now, at(C::KEPT - 2)) } else { past };
+            let mask = T::Vector::<S>::splat(T::ONE);
+            let inputs = Inputs { sums: of_unit, input: input[unit], past, memory, mask };
+            let step = self.cell.forward::<T, T::Vector<S>>(inputs);
+            unroll!(|piece| in 8: C::KEPT - 1 - (C::MEMORY as usize) => {
+                step.kept[piece].store(now, at(piece));
+            });
+            let other = T::Vector::<S>::load(next, at(C::KEPT - 1));
+            alive_or::<T, S>(t, lengths, step.hidden, other).store(next, at(C::KEPT - 1));
+            if const { C::MEMORY } {
+                let other = T::Vector::<S>::load(next, at(C::KEPT - 2));
+                alive_or::<T, S>(t, lengths, step.memory, other).store(next, at(C::KEPT - 2));
+            }
+        }
+    }
+}
+
+/// The sums of all gates for `N` units from `n` on; of a split gate the half of `x` goes to `input`.
+#[inline(always)]
+fn gate_sums<T: Float, S: Isa, C: Recurrence, const N: usize>(
+    ((weight_ih, weight_hh), bias): ((&[T], &[T]), &[T]),
+    (k, h, p): (usize, usize, usize),
+    (x, past): (&[T], &[T]),
+    n: usize,
+    (sums, input): (&mut [[T::Vector<S>; N]; MOST_GATES], &mut [T::Vector<S>; N]),
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let last = C::GATES - 1;
+    unroll!(|g| in C::GATES => {
+        let bias = &bias[g * p + n..][..N];
+        unroll!(|unit| in N => sums[g][unit] = T::Vector::<S>::splat(bias[unit]));
+    });
+    if const { C::SPLIT } {
+        *input = sums[last];
+        let bias = &bias[C::GATES * p + n..][..N];
+        unroll!(|unit| in N => sums[last][unit] = T::Vector::<S>::splat(bias[unit]));
+    }
+    for j in 0..k {
+        let element = T::Vector::<S>::load(x, j * lanes);
+        let weights = &weight_ih[j * C::GATES * p..][..C::GATES * p];
+        unroll!(|g| in C::GATES => {
+            let weights = &weights[g * p + n..][..N];
+            unroll!(|unit| in N => {
+                let sum = if C::SPLIT && g == C::GATES - 1 { &mut input[unit] } else { &mut sums[g][unit] };
+                *sum = element.mul_add(T::Vector::<S>::splat(weights[unit]), *sum);
+            });
+        });
+    }
+    for j in 0..h {
+        let element = T::Vector::<S>::load(past, j * lanes);
+        let weights = &weight_hh[j * C::GATES * p..][..C::GATES * p];
+        unroll!(|g| in C::GATES => {
+            let weights = &weights[g * p + n..][..N];
+            unroll!(|unit| in N => {
+                sums[g][unit] = element.mul_add(T::Vector::<S>::splat(weights[unit]), sums[g][unit]);
+            });
+        });
+    }
+}
