@@ -53,7 +53,7 @@ pub struct ServeArgs {
     /// Connections, at most; more of them wait
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one, help_heading = "Limits")]
     pub max_connections: usize,
-    /// Seconds that a client may take for the headers, the body, and between two requests of a connection
+    /// Seconds that a client may take for the headers, the body, reading the answer, and between two requests
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u64).range(1..=86_400), help_heading = "Limits")]
     pub timeout: u64,
 }

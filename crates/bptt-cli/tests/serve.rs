@@ -333,6 +333,16 @@ fn no_bytes_bring_it_down() {
     body.rest();
     head.rest();
     assert!(start.elapsed() < Duration::from_secs(60));
+    // A client that asks and asks and never reads: the connection ends before all is answered.
+    let (mut deaf, many) = (server.connect(), 5000);
+    let asked = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(many);
+    let _ = deaf.send(asked.as_bytes());
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(deaf.rest().matches("HTTP/1.1 200 OK").count() < many);
+    // One that has nothing more to ask is not kept either.
+    let mut idle = server.connect();
+    assert_eq!(idle.ask("GET", "/health", "", "").status, 200);
+    assert_eq!(idle.rest(), "");
     assert_eq!(server.ask("GET", "/health", "", "").status, 200);
     server.signal("TERM");
     let (status, err) = server.end();

@@ -13,6 +13,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::patience::Patience;
 use super::{Server, route};
 use crate::failure::Failure;
 
@@ -84,7 +85,7 @@ fn spawn(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(server.limits.time)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patience::new(stream, server.limits.time)), service);
     let connection = connections.watch(connection);
     tokio::spawn(async move {
         // A client that broke off, or was too slow, is not this server's failure.

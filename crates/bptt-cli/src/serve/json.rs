@@ -318,6 +318,18 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_taken_for_rows_that_are_none(bytes in r#"(\{"sequences":)?[\[\]{}:,0-9eE.+"x-]{0,60}"#) {
+            if let Ok(row) = inputs().row(bytes.as_bytes()) {
+                proptest::prop_assert!(row.len() == 2 && row.iter().all(|value| value.is_finite()));
+            }
+            if let Ok(found) = inputs().sequences(bytes.as_bytes()) {
+                proptest::prop_assert_eq!(found.offsets.last().map(|rows| rows * 2), Some(found.inputs.len()));
+            }
+        }
+    }
+
     #[test]
     fn a_number_has_the_bits_that_it_has_in_csv() {
         for text in [

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `connections` | listening, accepting, time limits, the end |
+//! | `connections`, `patience` | listening, accepting, time limits, the end |
 //! | `route` | from a request to its answer |
 //! | `predict`, `stream` | the two routes that compute |
 //! | `request`, `json` | what comes in: body, content types, numbers |
@@ -14,6 +14,7 @@ mod answer;
 mod connections;
 mod json;
 mod metrics;
+mod patience;
 mod predict;
 mod request;
 mod route;
