@@ -10,7 +10,7 @@ use clap::{Args, value_parser};
 #[command(next_help_heading = "Live data")]
 pub struct FollowArgs {
     /// Answer each row as soon as it is there, from the rows of its sequence so far
-    #[arg(long, conflicts_with = "out")]
+    #[arg(long, conflicts_with_all = ["out", "threads"])]
     pub follow: bool,
     /// Sequences whose state is kept; for one more, the one that had no row for the longest time is forgotten
     #[arg(long, value_name = "N", default_value_t = 100_000, requires = "follow", value_parser = at_least_one)]

@@ -98,7 +98,7 @@ fn health(server: &Server) -> Answer {
         "columns": server.columns,
         "streams": server.streams.count().open,
     });
-    answer::ok(JSON, text.to_string())
+    answer::ok(JSON, format!("{text}\n"))
 }
 
 #[cfg(test)]
