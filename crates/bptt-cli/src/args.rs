@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::live_args::{FollowArgs, ServeArgs};
+
 /// Train recurrent neural networks on a CPU.
 #[derive(Debug, Parser)]
 #[command(name = "bptt", version, about, after_help = EXIT_CODES)]
@@ -25,8 +27,10 @@ The environment variable BPTT_LEVEL (baseline, avx2, avx512) lowers the instruct
 pub enum Command {
     /// Train a network from a CSV file, or, without one, on bundled weather data
     Train(Box<TrainArgs>),
-    /// Predict every row of a CSV file with a saved model
+    /// Predict every row of a CSV file, or of live data, with a saved model
     Predict(PredictArgs),
+    /// Answer requests over HTTP with a saved model
+    Serve(ServeArgs),
     /// Measure a saved model on a CSV file with labels
     Evaluate(EvaluateArgs),
     /// Show what a model file holds
@@ -318,7 +322,7 @@ pub struct SweepArgs {
 pub struct PredictArgs {
     /// Model file from `bptt train`
     pub model: PathBuf,
-    /// CSV file with the model's columns; labels are not needed
+    /// CSV file with the model's columns, `-` for standard input; labels are not needed
     #[arg(value_name = "DATA.csv")]
     pub data: PathBuf,
     /// Where the predictions go [default: standard output]
@@ -330,6 +334,9 @@ pub struct PredictArgs {
     /// Threads at most; the predictions are the same with any number [default: the process's share of the cores]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub threads: Option<usize>,
+    /// Rows that come as they please.
+    #[command(flatten)]
+    pub follow: FollowArgs,
 }
 
 /// Arguments of `bptt evaluate`.

@@ -14,8 +14,20 @@ pub struct Source {
     pub table: Table,
 }
 
-/// Reads the file at `path`.
+/// What messages call standard input.
+pub const STANDARD_INPUT: &str = "standard input";
+
+/// Whether `path` stands for standard input. A file of this name is `./-`.
+pub fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Reads the file at `path`, or for `-` standard input to its end.
 pub fn load(path: &Path, request: &ColumnRequest, labels: LabelUse) -> Result<Source, Failure> {
+    if is_standard_input(path) {
+        let table = table::read_from(std::io::stdin().lock(), STANDARD_INPUT, request, labels);
+        return Ok(Source { name: STANDARD_INPUT.into(), table: table.map_err(Failure::input)? });
+    }
     let table = table::read(path, request, labels).map_err(Failure::input)?;
     Ok(Source { name: path.display().to_string(), table })
 }
@@ -150,7 +162,6 @@ fn scaled<T: Float>(
     part: &Part,
     columns: &[String],
 ) -> Result<Vec<T>, Failure> {
-    let pairs = normalizer.offset().iter().zip(normalizer.scale()).cycle();
     let beyond = |row: usize, column: usize| {
         let (file, line) = (&source.name, part.line(&source.table, row));
         Failure::input(format!(
@@ -160,14 +171,22 @@ fn scaled<T: Float>(
             T::DTYPE
         ))
     };
+    let mut out = Vec::new();
+    match scale_into(normalizer, values, &mut out) {
+        Err(at) => Err(beyond(at / columns.len(), at % columns.len())),
+        Ok(()) => Ok(out),
+    }
+}
+
+/// Puts the scaled `values` (rows, columns) into `out`, or says which is the first that the type cannot hold.
+pub fn scale_into<T: Float>(normalizer: &Normalizer, values: &[f64], out: &mut Vec<T>) -> Result<(), usize> {
+    let pairs = normalizer.offset().iter().zip(normalizer.scale()).cycle();
     let scale = |(value, (offset, scale)): (&f64, (&f64, &f64))| T::from_f64((value - offset) / scale);
-    let scaled: Vec<T> = values.iter().zip(pairs).map(scale).collect();
+    out.clear();
+    out.extend(values.iter().zip(pairs).map(scale));
     // NaN is a missing label, and stays one.
     let overflowed = |(value, scaled): (&f64, &T)| !scaled.is_finite() && !value.is_nan();
-    match values.iter().zip(&scaled).position(overflowed) {
-        Some(at) => Err(beyond(at / columns.len(), at % columns.len())),
-        None => Ok(scaled),
-    }
+    values.iter().zip(&*out).position(overflowed).map_or(Ok(()), Err)
 }
 
 /// Labels (rows, classes): 1 for the class, 0 for the others, NaN where there is none.

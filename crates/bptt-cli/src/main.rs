@@ -17,14 +17,18 @@ mod html;
 mod html_report;
 mod interrupt;
 mod learning;
+mod live;
+mod live_args;
 mod model;
 mod output;
 mod parts;
 mod plan;
+mod predictions;
 mod progress;
 mod report;
 mod resume;
 mod scores;
+mod serve;
 mod settings;
 mod sweep;
 mod table;
@@ -47,6 +51,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Train(args) => commands::train::run(args),
         Command::Predict(args) => commands::predict::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Export(args) => commands::export::run(&args),

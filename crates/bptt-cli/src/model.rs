@@ -7,8 +7,9 @@ use bptt::{DynRnn, Float, Loss, Normalization, Predictor};
 
 use crate::args::Task;
 use crate::baseline;
-use crate::data::{Part, Scaling, Source};
+use crate::data::{Part, Scaling, Source, scale_into};
 use crate::failure::Failure;
+use crate::live::Refusal;
 use crate::report::Measured;
 use crate::scores::{self, pick};
 use crate::table::{ColumnRequest, Columns, LabelKind};
@@ -97,6 +98,46 @@ impl Saved {
                 )))
             }
             None => Ok((predictions, threads)),
+        }
+    }
+}
+
+/// Why rows have no predictions.
+pub enum RowRefused {
+    /// This row, counted from 0.
+    Row(usize, Refusal),
+    Other(Failure),
+}
+
+impl Saved {
+    /// Predictions as [`Saved::predict`]'s, for rows (rows, inputs) that no file has.
+    pub fn predict_rows(&self, inputs: &[f64], offsets: &[usize]) -> Result<Vec<f64>, RowRefused> {
+        match &self.file.model {
+            AnyModel::F32(model) => self.typed_rows(model, inputs, offsets),
+            AnyModel::F64(model) => self.typed_rows(model, inputs, offsets),
+        }
+    }
+
+    fn typed_rows<T: Float>(
+        &self,
+        model: &DynRnn<T>,
+        inputs: &[f64],
+        offsets: &[usize],
+    ) -> Result<Vec<f64>, RowRefused> {
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut features = Vec::new();
+        scale_into::<T>(&self.scaling.inputs, inputs, &mut features).map_err(|at| {
+            let (row, column) = (at / model.input_size(), at % model.input_size());
+            RowRefused::Row(row, Refusal::Beyond { column, dtype: T::DTYPE })
+        })?;
+        // On the caller's thread alone.
+        let predictions = predict((model, self.loss), &self.scaling, (&features, offsets), 1);
+        let (predictions, _) = predictions.map_err(RowRefused::Other)?;
+        match predictions.iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(RowRefused::Row(at / model.output_size(), Refusal::NotFinite)),
+            None => Ok(predictions),
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod evaluate;
 pub mod example;
 pub mod export;
+pub mod follow;
 pub mod import;
 pub mod inspect;
 pub mod predict;

@@ -284,6 +284,14 @@ pub enum CellProblem {
         /// The cell.
         found: String,
     },
+    /// It is before the time of an earlier row, where rows must come in their order.
+    #[error("expected a time not before that of line {line} of the same sequence, found `{found}`")]
+    Backwards {
+        /// The line of the earlier row.
+        line: u64,
+        /// The cell.
+        found: String,
+    },
     /// It is not UTF-8.
     #[error("expected text in UTF-8, found the byte {byte:#04x} as byte {position} of the cell")]
     NotUtf8 {

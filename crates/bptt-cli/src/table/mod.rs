@@ -10,6 +10,7 @@ mod columns;
 mod error;
 mod header;
 mod labels;
+mod live;
 mod read;
 mod records;
 mod roles;
@@ -20,6 +21,8 @@ mod time;
 mod properties;
 
 pub use columns::{ColumnRequest, Columns, LabelUse};
+pub use error::{CellProblem, TableError};
 pub use labels::LabelKind;
+pub use live::{LiveRow, LiveTable, Moment};
 pub use read::{read, read_from};
 pub use sequences::{SplitPart, Table};

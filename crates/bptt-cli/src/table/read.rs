@@ -64,7 +64,7 @@ pub fn read_from(
 }
 
 /// The next record, with the error that says where it failed.
-fn advance(records: &mut Records<'_>, file: &str) -> Result<bool, TableError> {
+pub(super) fn advance(records: &mut Records<'_>, file: &str) -> Result<bool, TableError> {
     let line = records.last_line();
     records.advance().map_err(|cause| TableError::Csv { file: file.to_owned(), line, cause })
 }
@@ -110,15 +110,7 @@ impl<'a> Rows<'a> {
     fn push(&mut self, records: &Records<'_>) -> Result<(), TableError> {
         let (record, line) = (records.record(), records.line());
         let (header, positions) = (self.header, self.positions);
-        if record.len() != header.names.len() {
-            return Err(TableError::FieldCount {
-                file: header.file.clone(),
-                line,
-                expected: header.names.len(),
-                found: record.len(),
-                last_line: records.last_line(),
-            });
-        }
+        check_fields(header, records)?;
         let at = |column: usize| move |problem| cell_error(header, line, column, problem);
         if let Some(column) = positions.sequence {
             self.ids.push(self.names.id(field(record, column)).map_err(at(column))?);
@@ -195,6 +187,16 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Refuses a record that has other fields than the header.
+pub(super) fn check_fields(header: &Header, records: &Records<'_>) -> Result<(), TableError> {
+    let (expected, found) = (header.names.len(), records.record().len());
+    if found == expected {
+        return Ok(());
+    }
+    let (line, last_line) = (records.line(), records.last_line());
+    Err(TableError::FieldCount { file: header.file.clone(), line, expected, found, last_line })
+}
+
 /// The part of each sequence, or the row that disagrees with its sequence's first.
 fn parts_of(
     parts: &[SplitPart],
@@ -215,13 +217,13 @@ fn parts_of(
 }
 
 /// A field of a record whose length was checked; the fallback only avoids a panic.
-fn field(record: &ByteRecord, column: usize) -> &[u8] {
+pub(super) fn field(record: &ByteRecord, column: usize) -> &[u8] {
     record.get(column).unwrap_or_default()
 }
 
 /// Puts a place to a cell's problem.
 #[cold]
-fn cell_error(header: &Header, line: u64, column: usize, problem: CellProblem) -> TableError {
+pub(super) fn cell_error(header: &Header, line: u64, column: usize, problem: CellProblem) -> TableError {
     let column = header.names.get(column).cloned().unwrap_or_default();
     TableError::Cell { place: Place { file: header.file.clone(), line, column }, problem }
 }

@@ -25,7 +25,17 @@ pub(super) struct Records<'a> {
 impl<'a> Records<'a> {
     /// Starts before the first record, which is the header.
     pub(super) fn new(inner: &'a mut dyn Read) -> Self {
-        let chunks = Chunks { inner, last: Vec::new(), start: 0, ended: false };
+        Self::with_least(inner, usize::MAX)
+    }
+
+    /// Like [`Records::new`], for records that come one by one: each is there as soon as its end was read.
+    pub(super) fn live(inner: &'a mut dyn Read) -> Self {
+        // A byte order mark, and one byte more.
+        Self::with_least(inner, 4)
+    }
+
+    fn with_least(inner: &'a mut dyn Read, least: usize) -> Self {
+        let chunks = Chunks { inner, least, last: Vec::new(), start: 0, ended: false };
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -87,6 +97,8 @@ impl<'a> Records<'a> {
 /// A reader that remembers what it read last, so that the byte that ended a record can be looked at.
 struct Chunks<'a> {
     inner: &'a mut dyn Read,
+    /// Bytes that the first chunk should have before it is handed on.
+    least: usize,
     /// The last chunk that was not empty. The `csv` reader asks for the next one only when this one is
     /// used up, so the last byte it consumed is always in here.
     last: Vec<u8>,
@@ -110,10 +122,16 @@ impl Chunks<'_> {
 
 impl Read for Chunks<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Always a full chunk: `csv` recognises a byte order mark only in a first chunk that has it
-        // whole and something after it, and pipes come in pieces of any size.
+        // A full chunk, or of live data at least the first bytes: `csv` recognises a byte order mark only in a
+        // first chunk that has it whole and something after it, and pipes come in pieces of any size.
+        let least = match self.least {
+            usize::MAX => buffer.len(),
+            least => {
+                least.saturating_sub(self.start as usize + self.last.len()).clamp(1, buffer.len().max(1))
+            }
+        };
         let mut filled = 0;
-        while filled < buffer.len() {
+        while filled < least.min(buffer.len()) {
             match self.inner.read(&mut buffer[filled..]) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
@@ -200,6 +218,29 @@ mod tests {
         let mut records = Records::new(&mut slow);
         assert!(records.advance().unwrap());
         assert_eq!(records.record().as_slice(), b"a");
+    }
+
+    #[test]
+    fn a_live_record_waits_for_nothing_after_it() {
+        /// Gives these pieces, one a call, and fails where more is asked for.
+        struct Pieces<'a>(std::slice::Iter<'a, &'a [u8]>);
+        impl Read for Pieces<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let piece = self.0.next().ok_or(io::ErrorKind::WouldBlock)?;
+                buffer[..piece.len()].copy_from_slice(piece);
+                Ok(piece.len())
+            }
+        }
+        let pieces: [&[u8]; 7] =
+            [b"\xef", b"\xbb\xbf", b"a,b\r", b"\n1,2\r\n", b"\n3", b",4\n", b"5,6\r\n7,8\n9"];
+        let mut pieces = Pieces(pieces.iter());
+        let mut records = Records::live(&mut pieces);
+        let mut found = Vec::new();
+        while records.advance().is_ok() {
+            found.push((records.line(), String::from_utf8_lossy(records.record().as_slice()).into_owned()));
+        }
+        let expected = [(1, "ab"), (2, "12"), (4, "34"), (5, "56"), (6, "78")];
+        assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));
     }
 
     #[test]
