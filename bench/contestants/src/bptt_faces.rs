@@ -36,7 +36,6 @@ fn typed_shape<T: Float, const I: usize, const H: usize, const O: usize>(task: T
 /// Enters `DynRnn<T>`.
 pub fn dynamic<T: Float>(task: Task<T>) -> Outcome<Entry> {
     let Setup { input, hidden, output, ref cell, work, .. } = task.setup;
-    single_thread(&task.setup)?;
     let cell = Cell::from_name(cell, activation(&task.setup)?).ok_or("no such cell")?;
     let mut model = DynRnn::with_architecture(input, hidden, output, Architecture::new(cell), 0)?;
     if work != Work::Train {
@@ -49,11 +48,6 @@ pub fn dynamic<T: Float>(task: Task<T>) -> Outcome<Entry> {
         data.push(&task.features[from * input..to * input], &task.labels[from * output..to * output])?;
     }
     entry(&task, model, data)
-}
-
-/// The library runs on one thread.
-fn single_thread(setup: &Setup) -> Outcome<()> {
-    if setup.threads == 1 { Ok(()) } else { Err(NotCompiled(format!("{} threads", setup.threads)).into()) }
 }
 
 /// Sets the initial weights.
@@ -86,10 +80,11 @@ fn entry<T: Float, I: Dim, H: Dim, O: Dim>(
     let config = TrainConfig {
         learning_rate: task.setup.learning_rate,
         batch_size: task.setup.batch_size,
+        threads: task.setup.bptt_threads(),
         ..Default::default()
     };
     let trainer = Trainer::with_level(initial.clone(), config.clone(), level)?;
-    let about = json!({ "threads": 1, "variant": level.name() });
+    let about = json!({ "threads": task.setup.threads, "variant": level.name() });
     let part = data.clone();
     let offsets = task.offsets.clone();
     Ok(Entry { run: Box::new(Face { initial, config, level, trainer, data, part }), offsets, about })

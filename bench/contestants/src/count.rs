@@ -38,7 +38,7 @@ fn train<T: Float>(
         let mut draw = |count| (0..count).map(|_| T::from_f64(rng.uniform())).collect::<Vec<T>>();
         data.push(&draw(steps * input), &draw(steps))?;
     }
-    let config = TrainConfig { learning_rate: 1e-3, batch_size, ..Default::default() };
+    let config = TrainConfig { learning_rate: 1e-3, batch_size, threads: 1, ..Default::default() };
     let model = DynRnn::<T>::with_architecture(input, hidden, 1, architecture, 1)?;
     let mut trainer = Trainer::new(model, config)?;
     for _ in 0..epochs {

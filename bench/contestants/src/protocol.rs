@@ -35,6 +35,17 @@ pub trait Run {
     /// Goes `epochs` times over the first `sequences` sequences; returns the last epoch's loss.
     fn pass(&mut self, sequences: usize, epochs: usize) -> Outcome<f64>;
 
+    /// How long [`Run::pass`] takes, after an untimed epoch where `warm` asks for one: it makes room for the data and
+    /// brings the code into the caches.
+    fn timed(&mut self, sequences: usize, epochs: usize, warm: bool) -> Outcome<Duration> {
+        if warm {
+            self.pass(sequences, 1)?;
+        }
+        let start = Instant::now();
+        self.pass(sequences, epochs)?;
+        Ok(start.elapsed())
+    }
+
     /// What is compared with others: the loss of each of `epochs` epochs.
     fn losses(&mut self, sequences: usize, epochs: usize) -> Outcome<Vec<f64>> {
         (0..epochs).map(|_| self.pass(sequences, 1)).collect()
@@ -128,13 +139,7 @@ impl Running {
         let sequences = updates * self.batch_size;
         loop {
             self.run.reset()?;
-            if self.epoch < WARM {
-                // Makes room for the data and brings the code into the caches.
-                self.run.pass(sequences, 1)?;
-            }
-            let start = Instant::now();
-            self.run.pass(sequences, self.epochs)?;
-            let elapsed = start.elapsed();
+            let elapsed = self.run.timed(sequences, self.epochs, self.epoch < WARM)?;
             self.epoch = elapsed / self.epochs as u32;
             if elapsed >= at_least {
                 let timesteps = (self.epochs * self.offsets[sequences]) as f64;

@@ -28,7 +28,7 @@ pub struct Setup {
     pub ragged: bool,
     pub activation: String,
     pub learning_rate: f64,
-    /// Threads to use, where the contestant can choose.
+    /// Threads to use: 1, or as many as there are cores.
     pub threads: usize,
     /// bptt's instruction-set level; its own choice if absent.
     #[serde(default)]
@@ -56,6 +56,11 @@ impl Setup {
     /// Whether this is the training of one Elman layer on sequences of equal lengths.
     pub fn is_plain(&self) -> bool {
         self.cell == "elman" && self.work == Work::Train && !self.ragged
+    }
+
+    /// bptt's setting: one thread, or as many as it finds good.
+    pub fn bptt_threads(&self) -> usize {
+        if self.threads == 1 { 1 } else { 0 }
     }
 
     /// Blocks of `hidden` rows in the weights of the recurrent layer.
