@@ -94,6 +94,7 @@ impl<T: Float, C: Recurrence> SweepBack<'_, T, C> {
                 let deltas = &next[C::HIDDEN[g] * h * lanes..][..h * lanes];
                 let mut weights = [&self.weight_hh[..0]; N];
                 unroll!(|unit| in N => weights[unit] = &self.weight_hh[((n + unit) * C::GATES + g) * p..][..h]);
+                #[allow(clippy::needless_range_loop)] // An adapter would be a function of its own.
                 for j in 0..h {
                     let delta = T::Vector::<S>::load(deltas, j * lanes);
                     unroll!(|unit| in N => {
@@ -103,6 +104,7 @@ impl<T: Float, C: Recurrence> SweepBack<'_, T, C> {
                 }
             });
         }
+        #[allow(clippy::needless_range_loop)] // An adapter would be a function of its own.
         for unit in 0..N {
             let at = |piece: usize| (piece * h + n + unit) * lanes;
             let mut kept = [zero; MOST_KEPT];

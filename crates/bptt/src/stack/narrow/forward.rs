@@ -28,6 +28,9 @@ pub(super) struct Sweep<'a, T, C> {
     pub kept: &'a mut [T],
 }
 
+/// Of each gate, the sums of `N` units.
+type Sums<V, const N: usize> = [[V; N]; MOST_GATES];
+
 /// How many units are worked on together, whose sums take `sums` registers each.
 pub(super) const fn units(registers: usize, sums: usize) -> usize {
     let units = registers * 5 / 8 / sums;
@@ -82,7 +85,7 @@ impl<T: Float, C: Recurrence> Sweep<'_, T, C> {
         let mut sums = [[T::Vector::<S>::splat(T::ZERO); N]; MOST_GATES];
         let mut input = [T::Vector::<S>::splat(T::ZERO); N];
         let (weights, bias) = ((self.weight_ih, self.weight_hh), self.bias);
-        gate_sums::<T, S, C, N>((weights, bias), self.sizes, (x, past), n, (&mut sums, &mut input));
+        gate_sums::<T, S, C, N>((weights, bias), self.sizes, (x, past), n, &mut sums, &mut input);
         for unit in 0..N {
             let at = |piece: usize| (piece * h + n + unit) * lanes;
             let mut of_unit = [T::Vector::<S>::splat(T::ZERO); MOST_GATES];
@@ -112,7 +115,8 @@ fn gate_sums<T: Float, S: Isa, C: Recurrence, const N: usize>(
     (k, h, p): (usize, usize, usize),
     (x, past): (&[T], &[T]),
     n: usize,
-    (sums, input): (&mut [[T::Vector<S>; N]; MOST_GATES], &mut [T::Vector<S>; N]),
+    sums: &mut Sums<T::Vector<S>, N>,
+    input: &mut [T::Vector<S>; N],
 ) {
     let lanes = T::Vector::<S>::LANES;
     let last = C::GATES - 1;
