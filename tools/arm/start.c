@@ -2,7 +2,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-extern char stack_top[], bss_start[], bss_end[];
+extern char bss_start[], bss_end[];
+extern void stack_top(void); /* an address, not a function */
 extern int main(void);
 extern void initialise_monitor_handles(void);
 void reset(void);
@@ -26,5 +27,5 @@ static void fault(void)
 }
 
 __attribute__((section(".vectors"), used)) static void (*const vectors[8])(void) = {
-    (void (*)(void))stack_top, reset, fault, fault, fault, fault, fault, fault,
+    stack_top, reset, fault, fault, fault, fault, fault, fault,
 };
