@@ -19,6 +19,8 @@ CHECK_EPOCHS, CHECK_UPDATES = 3, 4
 TUNED = 5
 # A round of all contestants that takes so many seconds is repeated less often: 3 times.
 LONG_ROUND, LONG_ROUNDS = 2.5, 3
+# Multiply-adds of a batch's timestep below which no rival has been seen to gain by a second thread.
+SECOND_THREAD = 20_000
 # A rival that takes so many times as long as the quickest one is played once, in the first round, and no more.
 HOPELESS = 4
 # The side of the matrices whose product tells what the machine can do.
@@ -77,6 +79,8 @@ def play(row, contestants, options):
     with tempfile.TemporaryDirectory() as directory:
         row.write(directory)
         for one in contestants:
+            if one.name != "bptt" and one.threads > 1 and row.products < SECOND_THREAD:
+                continue
             # JAX compiles for a number of batches; others find their quickest way on a few.
             tune = row.batches if one.name == "jax" else min(row.batches, TUNED) if options.rounds else 0
             if one.setup(row, row.dtype, row.batch_size, directory, tune * options.tune) is None:

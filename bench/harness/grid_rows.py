@@ -54,6 +54,11 @@ class Row:
         return training if self.work == "train" else training / 3
 
     @property
+    def products(self):
+        """Multiply-adds of a batch's timestep, forward; a step takes one sequence."""
+        return GATES[self.cell] * self.hidden * (self.input + self.hidden) * self.batch_size
+
+    @property
     def batches(self):
         batch = self.steps * (DISPATCH_NS + self.batch_size * self.operations / SPEED)
         return int(np.clip(EPOCH_NS / batch, 1 if self.work == "train" else 2, BATCHES))
