@@ -32,7 +32,7 @@ fn apply<T: Float>(level: Level, xs: &[T]) -> [Vec<T>; 3] {
     let mut padded = xs.to_vec();
     padded.resize(xs.len().next_multiple_of(16), T::ZERO);
     let mut results = [(); 3].map(|()| padded.clone());
-    level.run(Apply(&padded, &mut results));
+    level.enter(Apply(&padded, &mut results));
     results
 }
 
@@ -74,7 +74,7 @@ fn worst_f32(levels: &[Level], first: u32, step: usize) -> Worst {
         xs.resize(BLOCK, 0.0);
         let exact: Vec<[f64; 3]> = xs.iter().map(|x| libm(f64::from(*x))).collect();
         for (level, worst) in levels.iter().zip(&mut worst) {
-            level.run(Apply(&xs, &mut results));
+            level.enter(Apply(&xs, &mut results));
             for (f, worst) in worst.iter_mut().enumerate() {
                 for i in 0..BLOCK {
                     let ulps = ulps_f32(results[f][i], exact[i][f]);
