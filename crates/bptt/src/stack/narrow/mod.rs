@@ -174,6 +174,10 @@ impl<T: Float> Pass<'_, T> {
                 let now = &kept[way.next(t) * row_len + (C::KEPT - 1) * h * lanes..][..h * lanes];
                 let out = &mut outputs[(t * rows.width() + block.first) * width + direction * p..];
                 scatter((now, lanes), block.count, h, (out, width), |out, value| *out = value);
+                // What another way left in the padding, where a network that overflows has NaN, would be read.
+                for m in 0..block.count {
+                    out[m * width + h..m * width + p].fill(T::ZERO);
+                }
             }
         }
     }
