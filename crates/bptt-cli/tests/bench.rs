@@ -73,7 +73,7 @@ fn every_shape_and_setting_is_echoed() {
 
 #[test]
 fn large_batches_take_as_many_threads_as_they_are_given() {
-    let threads = |flags: &str| bench(&format!("--seconds 0.05 --hidden-size 40 {flags}"))["threads"].clone();
+    let threads = |flags: &str| bench(&format!("--hidden-size 40 {flags}"))["threads"].clone();
     assert_eq!(
         [threads("--batch-size 64 --threads 1"), threads("--batch-size 64 --threads 2")],
         [json!(1), json!(2)]
