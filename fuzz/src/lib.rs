@@ -9,8 +9,12 @@ pub mod args;
 pub mod config;
 #[path = "../../crates/bptt-cli/src/failure.rs"]
 pub mod failure;
+#[path = "../../crates/bptt-cli/src/serve/json.rs"]
+pub mod json;
 #[path = "../../crates/bptt-cli/src/live_args.rs"]
 pub mod live_args;
+#[path = "../../crates/bptt-cli/src/serve/refused.rs"]
+pub mod refused;
 #[path = "../../crates/bptt-cli/src/table/mod.rs"]
 pub mod table;
 

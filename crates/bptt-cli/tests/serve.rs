@@ -203,9 +203,9 @@ fn every_bad_request_is_told_what_is_wrong() {
             JSON,
             "{\"sequences\": [[[1,2],]]}".into(),
             400,
-            "body, line 1, column 23: expected JSON",
+            "body, line 1, column 23: this is not JSON",
         ),
-        ("POST", "/predict", JSON, "\u{feff}{}".into(), 400, "expected JSON"),
+        ("POST", "/predict", JSON, "\u{feff}{}".into(), 400, "this is not JSON"),
         ("POST", "/predict", JSON, "{\"sequences\": [[[1]]]}".into(), 422, "expected a row of 2 numbers"),
         (
             "POST",

@@ -1,10 +1,11 @@
-//! What goes out: a prediction's columns as JSON, and errors, each a status and one message.
+//! What goes out: a prediction's columns as JSON, and what was refused.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
+use super::refused::Refused;
 use crate::predictions::Cell;
 
 /// An answer, whole.
@@ -13,32 +14,7 @@ pub type Answer = Response<Full<Bytes>>;
 pub const JSON: &str = "application/json";
 pub const CSV: &str = "text/csv";
 
-/// A request that was not carried out.
-#[derive(Debug)]
-pub struct Refused {
-    status: StatusCode,
-    message: String,
-    allow: Option<&'static str>,
-    /// Whether the connection ends here, because the rest of the request was not read.
-    close: bool,
-}
-
 impl Refused {
-    /// `message` says what was expected and what was found where.
-    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), allow: None, close: false }
-    }
-
-    /// With the methods that the path knows.
-    pub fn with_allow(self, methods: &'static str) -> Self {
-        Self { allow: Some(methods), ..self }
-    }
-
-    /// After which nothing more is read.
-    pub fn closing(self) -> Self {
-        Self { close: true, ..self }
-    }
-
     /// `{"error": message}`.
     pub fn into_answer(self) -> Answer {
         let mut text = String::from("{\"error\":");
@@ -55,11 +31,6 @@ impl Refused {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         answer
-    }
-
-    #[cfg(test)]
-    pub fn parts(&self) -> (u16, &str) {
-        (self.status.as_u16(), &self.message)
     }
 }
 

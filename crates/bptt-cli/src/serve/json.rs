@@ -8,8 +8,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
-use super::answer::Refused;
-use super::request::short;
+use super::refused::{Refused, short};
 
 /// The input columns of a row.
 pub struct Inputs {
@@ -64,7 +63,7 @@ fn parse<'a>(body: &'a [u8], seed: impl DeserializeSeed<'a, Value = ()>) -> Resu
     parsed.map_err(|error| {
         let text = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
-        let found = text.strip_suffix(&place).unwrap_or(&text);
+        let found = reworded(text.strip_suffix(&place).unwrap_or(&text));
         let place = format!("body, line {}, column {}", error.line(), error.column());
         match error.classify() {
             Category::Data => Refused::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{place}: {found}")),
@@ -73,9 +72,22 @@ fn parse<'a>(body: &'a [u8], seed: impl DeserializeSeed<'a, Value = ()>) -> Resu
                 StatusCode::UNPROCESSABLE_ENTITY,
                 format!("{place}: expected a finite number, found one beyond the range of a double"),
             ),
-            _ => Refused::new(StatusCode::BAD_REQUEST, format!("{place}: expected JSON, found: {found}")),
+            _ => Refused::new(StatusCode::BAD_REQUEST, format!("{place}: this is not JSON: {found}")),
         }
     })
+}
+
+/// What was expected, then what was found: of a text, which is as long as the client likes, only the beginning.
+fn reworded(message: &str) -> String {
+    const MOST: usize = 80;
+    let Some((found, expected)) =
+        message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "))
+    else {
+        return message.to_owned();
+    };
+    let short: String = found.chars().take(MOST).collect();
+    let more = if short.len() < found.len() { "..." } else { "" };
+    format!("expected {expected}, found {short}{more}")
 }
 
 /// A number of a row.
@@ -283,16 +295,16 @@ mod tests {
     fn what_is_no_row_is_refused_with_its_place() {
         let deep = "[".repeat(100_000);
         for (body, status, part) in [
-            ("", 400, "body, line 1, column 0: expected JSON"),
+            ("", 400, "body, line 1, column 0: this is not JSON: EOF"),
             ("[1, 2", 400, "line 1, column 5"),
             ("[1, NaN]", 400, "line 1, column 5"),
             ("[1, 2] 3", 400, "trailing"),
-            (&deep, 422, "line 1, column 1: invalid type: sequence, expected a number"),
-            ("{\"\\ud800\": 0, \"x1\": 1, \"x2\": 2}", 400, "expected JSON"),
+            (&deep, 422, "line 1, column 1: expected a number, found sequence"),
+            ("{\"\\ud800\": 0, \"x1\": 1, \"x2\": 2}", 400, "this is not JSON"),
             ("[1]", 422, "expected a row of 2 numbers, for `x1`, `x2`, found 1"),
             ("[1,\n2, 3]", 422, "expected a row of 2 numbers, for `x1`, `x2`, found more"),
             ("[1, null]", 422, "null"),
-            ("[1, \"2\"]", 422, "string"),
+            ("[1, \"2\"]", 422, "expected a number, found string \"2\""),
             ("[1, 1e999]", 422, "expected a finite number"),
             ("[1, -1e999]", 422, "expected a finite number"),
             ("7", 422, "expected a row of 2 numbers"),
@@ -316,6 +328,20 @@ mod tests {
             let (found, message) = refused.parts();
             assert!(found == 422 && message.contains(part), "{body:.40}: {found} {message}");
         }
+    }
+
+    #[test]
+    fn a_long_text_is_not_repeated() {
+        let long = "\u{e9}\n".repeat(100_000);
+        for body in
+            [serde_json::json!([1, long]), serde_json::json!({"x1": 1, "x2": long}), long.clone().into()]
+        {
+            let refused = inputs().row(body.to_string().as_bytes()).unwrap_err();
+            let (status, message) = refused.parts();
+            assert!(status == 422 && message.len() < 1000 && message.contains("expected a "), "{message}");
+        }
+        let refused = inputs().sequences(serde_json::json!({long: 1}).to_string().as_bytes()).unwrap_err();
+        assert!(refused.parts().1.len() < 1000);
     }
 
     proptest::proptest! {

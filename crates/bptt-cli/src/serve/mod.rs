@@ -6,7 +6,7 @@
 //! | `route` | from a request to its answer |
 //! | `predict`, `stream` | the two routes that compute |
 //! | `request`, `json` | what comes in: body, content types, numbers |
-//! | `answer` | what goes out |
+//! | `answer`, `refused` | what goes out |
 //! | `streams` | the state of every stream, and which are forgotten |
 //! | `metrics` | counts and times, in Prometheus' text format |
 
@@ -16,6 +16,7 @@ mod json;
 mod metrics;
 mod patience;
 mod predict;
+mod refused;
 mod request;
 mod route;
 mod stream;

@@ -6,7 +6,8 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 
 use super::Server;
-use super::answer::{self, Answer, CSV, JSON, Refused, push_cell, push_text, push_texts};
+use super::answer::{self, Answer, CSV, JSON, push_cell, push_text, push_texts};
+use super::refused::Refused;
 use super::request::{self, Kind};
 use super::stream::refused;
 use crate::commands::predict::{file_order, write_rows};

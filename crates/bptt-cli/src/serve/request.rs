@@ -7,7 +7,8 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use hyper::{Request, StatusCode};
 
-use super::answer::{CSV, JSON, Refused};
+use super::answer::{CSV, JSON};
+use super::refused::{Refused, short};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,12 +78,6 @@ pub async fn body(request: Request<Incoming>, most: usize, time: Duration) -> Re
             Err(Refused::new(StatusCode::REQUEST_TIMEOUT, message).closing())
         }
     }
-}
-
-/// A client's text for a message.
-pub fn short(text: &str) -> String {
-    let short: String = text.chars().take(40).flat_map(char::escape_default).collect();
-    if text.chars().nth(40).is_some() { format!("`{short}...`") } else { format!("`{short}`") }
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::time::Instant;
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 
-use super::answer::{self, Answer, JSON, Refused};
+use super::answer::{self, Answer, JSON};
 use super::metrics::Route;
+use super::refused::Refused;
 use super::{Server, predict, stream};
 
 /// Where a path leads.

@@ -6,8 +6,9 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 
 use super::Server;
-use super::answer::{self, Answer, JSON, Refused, push_cell, push_text};
-use super::request::{self, Kind, short};
+use super::answer::{self, Answer, JSON, push_cell, push_text};
+use super::refused::{Refused, short};
+use super::request::{self, Kind};
 use super::streams::NoStep;
 use crate::live::{Refusal, Scratch};
 
