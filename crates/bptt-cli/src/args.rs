@@ -70,7 +70,7 @@ pub struct TrainArgs {
 #[derive(Debug, Default, Clone, Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct TrainFlags {
-    /// CSV file with a header line [default: bundled Seattle weather 2012–2015]
+    /// CSV file with a header line, `-` for standard input [default: bundled Seattle weather 2012–2015]
     #[arg(value_name = "DATA.csv")]
     pub data: Option<PathBuf>,
     /// Train on a bundled data set; `bptt example` lists them
@@ -344,7 +344,7 @@ pub struct PredictArgs {
 pub struct EvaluateArgs {
     /// Model file from `bptt train`
     pub model: PathBuf,
-    /// CSV file with the model's columns and labels
+    /// CSV file with the model's columns and labels, `-` for standard input
     #[arg(value_name = "DATA.csv")]
     pub data: PathBuf,
     /// Predictions from here on are class 1 [default: the model's]

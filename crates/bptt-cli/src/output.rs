@@ -35,6 +35,9 @@ impl Output {
         if path.file_name().is_none() {
             return Err(wrong("expected the name of a file to write".into()));
         }
+        if shown == "-" {
+            return Err(wrong("expected the name of a file to write; one of this name is ./-".into()));
+        }
         let real = fs::canonicalize(path).ok();
         let clash = |input: &&&Path| real.is_some() && fs::canonicalize(input).ok() == real;
         if let Some(input) = inputs.iter().find(clash) {

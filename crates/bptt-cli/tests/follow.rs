@@ -52,7 +52,8 @@ fn run(folder: &Folder, line: &str, input: &str) -> Run {
 fn trained(data: &str, flags: &str) -> Folder {
     let folder = Folder::new();
     folder.file("data.csv", data);
-    folder.ok(&format!("train data.csv --epochs 2 --inputs x1,x2 {flags}"));
+    let epochs = if flags.contains("--epochs") { "" } else { "--epochs 2" };
+    folder.ok(&format!("train data.csv {epochs} --inputs x1,x2 {flags}"));
     folder
 }
 
@@ -90,6 +91,34 @@ fn standard_input_may_be_read_to_its_end() {
     let bad = run(&folder, "predict model.safetensors -", "name,t,x1,x2\na,1,1,one\n");
     assert_eq!(bad.err, "bptt: standard input, line 2, column `x2`: expected a number, found `one`\n");
     assert_eq!((bad.code, bad.out.as_str()), (2, ""));
+}
+
+#[test]
+fn training_and_evaluation_read_standard_input_too() {
+    let data = interleaved(12, 7);
+    let folder = trained(&data, "--labels y1 --epochs 4 -o whole.safetensors --checkpoint whole.ckpt");
+    let train = "train - --inputs x1,x2 --labels y1 --epochs 2 -o piped.safetensors --checkpoint piped.ckpt";
+    let piped = run(&folder, train, &data);
+    assert_eq!(piped.code, 0, "{}", piped.err);
+    assert!(piped.out.starts_with("standard input: 12 sequences, 84 rows"), "{}", piped.out);
+    // A training that goes on needs its data again, and the same ones.
+    let resume = "train --resume piped.ckpt --epochs 4";
+    let none = run(&folder, resume, "");
+    assert_eq!((none.code, none.out.as_str()), (2, ""));
+    assert!(none.err.contains("piped.ckpt: the training read its data from standard input"), "{}", none.err);
+    assert!(none.err.contains("standard input: expected a header line"), "{}", none.err);
+    let other = run(&folder, resume, &interleaved(12, 8));
+    assert!(other.code == 2 && other.err.contains("digest"), "{}", other.err);
+    let piped = run(&folder, resume, &data);
+    assert_eq!(piped.code, 0, "{}", piped.err);
+    let evaluated = run(&folder, "evaluate piped.safetensors -", &data).out;
+    let whole = folder.ok("evaluate whole.safetensors data.csv").out;
+    assert_eq!(evaluated, whole.replace("data.csv: ", "standard input: "));
+    let json = run(&folder, "evaluate piped.safetensors - --json", &data).out;
+    assert!(json.contains("\"data\":\"standard input\""), "{json}");
+    // Out of the tool, `-` is nothing.
+    folder.refused("train data.csv -o -", &["-: expected the name of a file", "./-"]);
+    folder.refused("predict whole.safetensors data.csv -o -", &["-: expected the name of a file"]);
 }
 
 #[test]

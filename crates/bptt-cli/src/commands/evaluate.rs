@@ -39,7 +39,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     if args.json {
         let report = json!({
             "model": args.model.display().to_string(),
-            "data": args.data.display().to_string(),
+            "data": source.name,
             "task": task.name(),
             "threads": threads,
             "metrics": scores_json(labels, &measured),
@@ -47,7 +47,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         writeln!(out, "{report}")?;
     } else {
         let sizes = format!("{}, {}", count(part.sequences(), "sequence"), count(part.rows(), "row"));
-        writeln!(out, "{}: {sizes}", args.data.display())?;
+        writeln!(out, "{}: {sizes}", source.name)?;
         write_scores(&mut out, labels, &measured)?;
     }
     Ok(out.flush()?)

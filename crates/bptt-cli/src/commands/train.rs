@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Task, TrainArgs};
 use crate::config;
+use crate::data::is_standard_input;
 use crate::failure::Failure;
 use crate::history;
 use crate::html;
@@ -31,6 +32,13 @@ pub fn run(args: Box<TrainArgs>) -> Result<(), Failure> {
         flags = resumed.flags(flags);
     }
     let settings = Settings::resolve(flags)?;
+    if let (Some(resume), Some(data)) = (&resume, &settings.data)
+        && is_standard_input(data)
+    {
+        // On a terminal, nothing else would tell what is waited for.
+        let again = "the training read its data from standard input, where they have to come again";
+        let _ = writeln!(io::stderr(), "bptt: {}: {again}", resume.display());
+    }
     let inputs: Vec<&Path> = settings.data.iter().chain(&config_path).map(AsRef::as_ref).collect();
     let outputs = Outputs::check(&settings, &inputs, resume.as_deref())?;
     let plan = Plan::new(settings)?;
