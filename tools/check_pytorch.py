@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run docs/pytorch.md: what stands there is what happens.
 
-The pieces of Python in the page are run as they stand, between runs of the tool,
-in a folder of their own, and then
+The pieces of Python in the page are run as they stand, and with the other cells,
+between runs of the tool, in a folder of their own, and then
 
 - the network that PyTorch loads from a bptt file predicts what bptt does, on the
   data's own scale, in f32 (to 1e-6 of the label's scale) and in f64 (to 1e-12);
@@ -27,6 +27,7 @@ import torch
 from safetensors.torch import save_file
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs/pytorch.md"
+MODULES = {"elman": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 class Tool:
@@ -70,10 +71,12 @@ def features(data, names, column):
     return {name: torch.tensor(rows, dtype=torch.float64) for name, rows in found.items()}
 
 
-def to_pytorch(bptt, page, blocks, dtype, tolerance):
+def to_pytorch(bptt, page, blocks, cell, dtype, tolerance):
     train, *_ = commands(page)
-    bptt(f"{train} --epochs 5 --dtype {dtype}")
+    bptt(f"{train.replace('gru', cell)} --epochs 5 --dtype {dtype}")
     load, scale = blocks[:2]
+    # The page shows a GRU.
+    load = load.replace("torch.nn.GRU", f"torch.nn.{MODULES[cell]}")
     if dtype == "f64":
         # The page shows f32, the tool's default.
         load = load.replace("batch_first=True", "batch_first=True, dtype=torch.float64")
@@ -90,23 +93,29 @@ def to_pytorch(bptt, page, blocks, dtype, tolerance):
             found = scope["predict_unscaled"](x[None])[0]
             said[name] = torch.stack([found, said[name]]) / unit
     both = torch.cat(list(said.values()), dim=1)
-    compare(f"bptt to PyTorch, {dtype}", both[0], both[1], tolerance)
+    compare(f"bptt to PyTorch, {cell}, {dtype}", both[0], both[1], tolerance)
     # There and back again.
     weights = {("fc." if m is scope["fc"] else "rnn.") + name: value for m in (scope["rnn"], scope["fc"])
                for name, value in m.state_dict().items()}  # fmt: skip
     save_file(weights, "there.safetensors")
     bptt("import pytorch there.safetensors --like model.safetensors -o back.safetensors")
     if pathlib.Path("back.safetensors").read_bytes() != pathlib.Path("model.safetensors").read_bytes():
-        sys.exit(f"{dtype}: the model that came back is another")
-    print(f"bptt to PyTorch and back, {dtype}: the same bytes")
+        sys.exit(f"{cell}, {dtype}: the model that came back is another")
+    print(f"bptt to PyTorch and back, {cell}, {dtype}: the same bytes")
 
 
-def from_pytorch(bptt, page, blocks):
+def from_pytorch(bptt, page, blocks, cell, dtype, tolerance):
+    # The page shows an LSTM in f32.
+    make = blocks[2].replace("torch.nn.LSTM", f"torch.nn.{MODULES[cell]}")
+    relu = cell == "elman" and dtype == "f64"
+    if relu:
+        make = make.replace("batch_first=True", 'batch_first=True, nonlinearity="relu"')
+    number = {"f32": torch.float32, "f64": torch.float64}[dtype]
     scope = {}
-    exec(blocks[2], scope)
+    exec(make.replace("net = Net()", f"net = Net().to({number})"), scope)
     _, take, *_ = [line for line in commands(page) if not line.startswith("inspect")]
-    bptt(take)
-    x = torch.randn(4, 6, 3).to(torch.float32)
+    bptt(take + (" --activation relu" if relu else ""))
+    x = torch.randn(4, 6, 3).to(number)
     rows = ["name,a,b,c"]
     for name, sequence in zip("pqrs", x):
         rows += [",".join([name, *(repr(value.item()) for value in row)]) for row in sequence]
@@ -115,7 +124,7 @@ def from_pytorch(bptt, page, blocks):
     net = scope["net"].eval()
     with torch.no_grad():
         y = net.fc(net.rnn(x)[0])
-    compare("PyTorch to bptt, f32", torch.stack(list(said.values())), y, 1e-6)
+    compare(f"PyTorch to bptt, {cell}, {dtype}", torch.stack(list(said.values())), y, tolerance)
 
 
 def main():
@@ -129,9 +138,10 @@ def main():
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        to_pytorch(bptt, page, blocks, "f32", 1e-6)
-        to_pytorch(bptt, page, blocks, "f64", 1e-12)
-        from_pytorch(bptt, page, blocks)
+        for cell in MODULES:
+            for dtype, tolerance in [("f32", 1e-6), ("f64", 1e-12)]:
+                to_pytorch(bptt, page, blocks, cell, dtype, tolerance)
+                from_pytorch(bptt, page, blocks, cell, dtype, tolerance)
         os.chdir("/")
 
 
