@@ -5,14 +5,15 @@
 //! for all of them, and nothing crosses lanes but the gradient, once a batch.
 //!
 //! Shapes, with L lanes: `x (T, I, L)`, `hidden` and `delta (T, H, L)`, `d_output (T, O, L)`; gradients have L partial
-//! sums each. Lanes whose sequence has ended hold zeros. Sums are taken in the order of [`crate::kernel::affine`] and
-//! [`crate::kernel::dot`], so that a prediction has the same bits as alone.
+//! sums each. Lanes whose sequence has ended hold zeros. Predictions are summed in the order of [`crate::kernel::affine`] and
+//! [`crate::kernel::dot`], so that each has the same bits as alone; training in the one with the least work.
 
 use crate::Float;
 use crate::cell::{Layout, Weights, WeightsMut};
 use crate::dim::Dim;
-use crate::kernel::abreast::{Columns, Strided, back, knows_order, links, outer_acc, tile, tree};
+use crate::kernel::abreast::{Columns, back, chain, knows_order, links, outer_acc, tile, tree};
 use crate::kernel::activation::{Activation, Function};
+use crate::kernel::gather::{Windows, gather};
 use crate::kernel::level::{Isa, Kernel};
 use crate::kernel::tile::{Matrix, unroll};
 use crate::kernel::vector::Vector;
@@ -71,7 +72,9 @@ impl Cut {
 /// Up to one sequence for each lane, longest first.
 struct Row<'a, T: Float, S: Isa> {
     members: &'a [usize],
-    offsets: &'a [usize],
+    /// Their first rows in the dataset, and their timesteps.
+    starts: [usize; 16],
+    counts: [usize; 16],
     steps: usize,
     /// The lengths, one in each lane.
     lengths: T::Vector<S>,
@@ -80,15 +83,16 @@ struct Row<'a, T: Float, S: Isa> {
 impl<'a, T: Float, S: Isa> Row<'a, T, S> {
     /// Takes the next row off the front of `members`, which are sorted by length.
     #[inline(always)]
-    fn take(members: &mut &'a [usize], offsets: &'a [usize]) -> Self {
+    fn take(members: &mut &'a [usize], offsets: &[usize]) -> Self {
         let (row, rest) = members.split_at(members.len().min(T::Vector::<S>::LANES));
         *members = rest;
-        let mut lengths = [T::ZERO; 16];
+        let (mut starts, mut counts, mut lengths) = ([0; 16], [0; 16], [T::ZERO; 16]);
         for m in 0..row.len() {
-            lengths[m] = T::from_f64((offsets[row[m] + 1] - offsets[row[m]]) as f64);
+            (starts[m], counts[m]) = (offsets[row[m]], offsets[row[m] + 1] - offsets[row[m]]);
+            lengths[m] = T::from_f64(counts[m] as f64);
         }
-        let steps = offsets[row[0] + 1] - offsets[row[0]];
-        Self { members: row, offsets, steps, lengths: T::Vector::<S>::load(&lengths, 0) }
+        let (steps, lengths) = (counts[0], T::Vector::<S>::load(&lengths, 0));
+        Self { members: row, starts, counts, steps, lengths }
     }
 
     /// `value` in the lanes whose sequence has a timestep `t`, 0 in the others.
@@ -101,27 +105,9 @@ impl<'a, T: Float, S: Isa> Row<'a, T, S> {
     /// `(T, columns, L)`.
     #[inline(always)]
     fn gather(&self, data: &[T], columns: usize, out: &mut [T]) {
-        let lanes = T::Vector::<S>::LANES;
-        let out = &mut out[..self.steps * columns * lanes];
-        let shortest = self.members[self.members.len() - 1];
-        if self.members.len() < lanes || self.offsets[shortest + 1] - self.offsets[shortest] < self.steps {
-            out.fill(T::ZERO);
-        }
-        for m in 0..self.members.len() {
-            let (from, to) = (self.offsets[self.members[m]], self.offsets[self.members[m] + 1]);
-            let data = &data[from * columns..to * columns];
-            let mut at = 0;
-            while at + 8 <= data.len() {
-                // Of constant lengths: one check for 8 elements.
-                let (data, out) = (&data[at..at + 8], &mut out[at * lanes..(at + 8) * lanes]);
-                unroll!(|e| in 8: 8 => out[e * lanes + m % lanes] = data[e]);
-                at += 8;
-            }
-            while at < data.len() {
-                out[at * lanes + m] = data[at];
-                at += 1;
-            }
-        }
+        let count = self.members.len();
+        let windows = Windows { starts: &self.starts[..count], lengths: &self.counts[..count] };
+        gather::<T, S>((data, columns), windows, T::ZERO, out);
     }
 }
 
@@ -130,13 +116,13 @@ struct Pass<'a, T: Float, S: Isa, I, H, O> {
     layout: Layout<I, H, O>,
     weights: Weights<'a, T>,
     bias: &'a [T],
-    row: Row<'a, T, S>,
+    row: &'a Row<'a, T, S>,
 }
 
 impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
     /// `h_t = f(b + W_ih·x_t + W_hh·h_{t−1})`.
     #[inline(always)]
-    fn forward(&self, f: Activation, x: &[T], hidden: &mut [T]) {
+    fn forward<const LEARNS: bool>(&self, f: Activation, x: &[T], hidden: &mut [T]) {
         let (i, h, lanes) = (self.layout.input.size(), self.layout.hidden.size(), T::Vector::<S>::LANES);
         let stride = self.layout.stride::<T>();
         for t in 0..self.row.steps {
@@ -150,14 +136,14 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
                 let bias = &self.bias[n..];
                 let ih = Matrix::new(&self.weights.weight_ih[n..], stride);
                 let hh = Matrix::new(&self.weights.weight_hh[n..], stride);
-                n += tile!(S, H, h - n, |N| self.units::<N>(f, t, (bias, x, ih), (past, hh), now));
+                n += tile!(S, H, h - n, |N| self.units::<LEARNS, N>(f, t, (bias, x, ih), (past, hh), now));
             }
         }
     }
 
     /// `N` units at timestep `t`.
     #[inline(always)]
-    fn units<const N: usize>(
+    fn units<const LEARNS: bool, const N: usize>(
         &self,
         f: Activation,
         t: usize,
@@ -169,9 +155,19 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
         let (bias, out) = (&bias[..N], &mut out[..N * lanes]);
         let mut sums = [T::Vector::<S>::splat(T::ZERO); N];
         unroll!(|n| in 8: N => sums[n] = T::Vector::<S>::splat(bias[n]));
-        sums = links::<T, S, I, N>(sums, x, weight_ih);
-        if t > 0 {
-            sums = links::<T, S, H, N>(sums, past, weight_hh);
+        // With few registers a tile has too few units to hide what one chain each waits for.
+        if const { LEARNS && S::REGISTERS >= 32 } {
+            sums = chain::<T, S, I, N>(sums, x, weight_ih);
+            if t > 0 {
+                // Chains of their own: what waits for the step before is shorter.
+                let past = chain::<T, S, H, N>([T::Vector::<S>::splat(T::ZERO); N], past, weight_hh);
+                unroll!(|n| in 8: N => sums[n] = sums[n].add(past[n]));
+            }
+        } else {
+            sums = links::<T, S, I, N>(sums, x, weight_ih);
+            if t > 0 {
+                sums = links::<T, S, H, N>(sums, past, weight_hh);
+            }
         }
         unroll!(|n| in 8: N => self.row.alive(t, f.apply(sums[n])).store(out, n * lanes));
     }
@@ -183,13 +179,25 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
         tree::<T, S>(self.weights.fc_bias[n], h, weights)
     }
 
+    /// The same in two chains.
+    #[inline(always)]
+    fn output_in_training(&self, h: &[T], n: usize) -> T::Vector<S> {
+        let weights = &self.weights.fc_weight[n * self.layout.stride::<T>()..][..self.layout.hidden.size()];
+        let mut chains = [T::Vector::<S>::splat(self.weights.fc_bias[n]), T::Vector::<S>::splat(T::ZERO)];
+        for k in 0..self.layout.hidden.size() {
+            let state = T::Vector::<S>::load(h, k * T::Vector::<S>::LANES);
+            chains[k % 2] = state.mul_add(T::Vector::<S>::splat(weights[k]), chains[k % 2]);
+        }
+        chains[0].add(chains[1])
+    }
+
     /// Turns labels in `d_output` into `scale·(y − label)`; adds the squared errors to `error`, one sum for each lane.
     #[inline(always)]
     fn loss(&self, hidden: &[T], scale: T, d_output: &mut [T], error: &mut [f64; 16]) {
         let (h, o, lanes) = (self.layout.hidden.size(), self.layout.output.size(), T::Vector::<S>::LANES);
         for t in 0..self.row.steps {
             for n in 0..o {
-                let y = self.output(&hidden[t * h * lanes..][..h * lanes], n);
+                let y = self.output_in_training(&hidden[t * h * lanes..][..h * lanes], n);
                 let d = &mut d_output[(t * o + n) * lanes..][..lanes];
                 let e = self.row.alive(t, y.sub(T::Vector::<S>::load(d, 0)));
                 e.mul(T::Vector::<S>::splat(scale)).store(d, 0);
@@ -215,12 +223,8 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
             let (hidden, now) = (&hidden[t * h * lanes..][..h * lanes], &mut now[t * h * lanes..]);
             let mut k = 0;
             while k < h {
-                let fc = Strided { data: &self.weights.fc_weight[k..], along_units: 1, along_sum: stride };
-                let hh = Strided {
-                    data: &self.weights.weight_hh[k * stride..],
-                    along_units: stride,
-                    along_sum: 1,
-                };
+                let fc = Matrix::new(&self.weights.fc_weight[k..], stride);
+                let hh = Matrix::new(&self.weights.weight_hh[k * stride..], stride);
                 let (hidden, now) = (&hidden[k * lanes..], &mut now[k * lanes..]);
                 k +=
                     tile!(S, H, h - k, |N| back::<T, S, _, H, O, N>(f, (d_y, fc), (future, hh), hidden, now));
@@ -228,9 +232,14 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
         }
     }
 
-    /// Adds all gradients, L partial sums each, to `sums`: weight_ih, weight_hh, fc.weight, bias, fc.bias.
+    /// Adds all gradients, L partial sums each, to `sums`: weight_ih, weight_hh, fc.weight, bias, fc.bias. If they are
+    /// `fresh`, it does not matter what was there.
     #[inline(always)]
-    fn gradients_acc(&self, x: &[T], hidden: &[T], delta: &[T], d_output: &[T], sums: &mut [T]) {
+    fn gradients_acc(
+        &self,
+        (x, hidden, delta, d_output): (&[T], &[T], &[T], &[T]),
+        (sums, fresh): (&mut [T], bool),
+    ) {
         let (i, h, o) = (self.layout.input.size(), self.layout.hidden.size(), self.layout.output.size());
         let (lanes, steps) = (T::Vector::<S>::LANES, self.row.steps);
         let (ih, rest) = sums.split_at_mut(i * h * lanes);
@@ -241,13 +250,16 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
         let later = Columns { data: &delta[h * lanes..], count: self.layout.hidden };
         let hidden = Columns { data: hidden, count: self.layout.hidden };
         let d_y = Columns { data: d_output, count: self.layout.output };
-        outer_acc::<T, S, I, H>(x, Columns { data: delta, count: self.layout.hidden }, steps, ih);
+        outer_acc::<T, S, I, H>(x, Columns { data: delta, count: self.layout.hidden }, steps, (ih, fresh));
         // h of each step and δ of the next.
-        outer_acc::<T, S, H, H>(hidden, later, steps.saturating_sub(1), hh);
-        outer_acc::<T, S, O, H>(d_y, hidden, steps, fc);
+        outer_acc::<T, S, H, H>(hidden, later, steps.saturating_sub(1), (hh, fresh));
+        outer_acc::<T, S, O, H>(d_y, hidden, steps, (fc, fresh));
         for (data, count, sums) in [(delta, h, bias), (d_output, o, fc_bias)] {
             for n in 0..count {
-                let mut sum = T::Vector::<S>::load(sums, n * lanes);
+                let mut sum = T::Vector::<S>::splat(T::ZERO);
+                if !fresh {
+                    sum = T::Vector::<S>::load(sums, n * lanes);
+                }
                 for t in 0..steps {
                     sum = sum.add(T::Vector::<S>::load(data, (t * count + n) * lanes));
                 }
@@ -322,17 +334,17 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Gradient<'_, '_, T, I, H, O> {
         let (delta, rest) = rest.split_at_mut((cut.d_output - cut.delta) * lanes);
         let (d_output, rest) = rest.split_at_mut((cut.gradient - cut.d_output) * lanes);
         let sums = &mut rest[..(cut.end - cut.gradient) * lanes];
-        sums.fill(T::ZERO);
-        let mut error = [0.0; 16];
+        let (mut error, mut fresh) = ([0.0; 16], true);
         while !members.is_empty() {
             let row = Row::<T, S>::take(&mut members, offsets);
             row.gather(self.features, i, x);
             row.gather(self.labels, o, d_output);
-            let pass = Pass { layout, weights: layout.split(self.flat), bias, row };
-            pass.forward(self.activation, x, hidden);
+            let pass = Pass { layout, weights: layout.split(self.flat), bias, row: &row };
+            pass.forward::<true>(self.activation, x, hidden);
             pass.loss(hidden, scale, d_output, &mut error);
             pass.backward(self.activation, hidden, d_output, delta);
-            pass.gradients_acc(x, hidden, delta, d_output, sums);
+            pass.gradients_acc((x, hidden, delta, d_output), (&mut *sums, fresh));
+            fresh = false;
         }
         reduce::<T, S, I, H, O>(layout, sums, &mut layout.split_mut(self.gradient));
         let mut total = 0.0;
@@ -372,8 +384,8 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Predict<'_, '_, T, I, H, O> {
         while !members.is_empty() {
             let row = Row::<T, S>::take(&mut members, offsets);
             row.gather(self.features, i, x);
-            let pass = Pass { layout, weights: layout.split(self.flat), bias, row };
-            pass.forward(self.activation, x, hidden);
+            let pass = Pass { layout, weights: layout.split(self.flat), bias, row: &row };
+            pass.forward::<false>(self.activation, x, hidden);
             for t in 0..pass.row.steps {
                 for n in 0..o {
                     let mut y = [T::ZERO; 16];

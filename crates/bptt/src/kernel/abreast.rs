@@ -13,14 +13,6 @@ pub(crate) struct Columns<'a, T, K> {
     pub count: K,
 }
 
-/// Weights and their distances along the units of a tile and along the sum.
-#[derive(Clone, Copy)]
-pub(crate) struct Strided<'a, T> {
-    pub data: &'a [T],
-    pub along_units: usize,
-    pub along_sum: usize,
-}
-
 /// Runs `$body` for the next few units, `$n` of them, and returns how many: as equal tiles as the registers allow, at 4
 /// sums a unit.
 macro_rules! tile {
@@ -85,6 +77,22 @@ pub(crate) fn links<T: Float, S: Isa, K: Dim, const N: usize>(
     sums
 }
 
+/// `start[n] + Σ_k a[k]·w[k, n]` for `N` units, in one chain each, which is the least work.
+#[inline(always)]
+pub(crate) fn chain<T: Float, S: Isa, K: Dim, const N: usize>(
+    start: [T::Vector<S>; N],
+    a: Columns<'_, T, K>,
+    w: Matrix<'_, T>,
+) -> [T::Vector<S>; N] {
+    let mut sums = start;
+    for k in 0..a.count.size() {
+        let element = T::Vector::<S>::load(a.data, k * T::Vector::<S>::LANES);
+        let weights = &w.data[k * w.stride..][..N];
+        unroll!(|n| in 8: N => sums[n] = element.mul_add(T::Vector::<S>::splat(weights[n]), sums[n]));
+    }
+    sums
+}
+
 /// Whether [`tree`] knows the order for `size` units: of all sizes where lanes are few, up to 3 registers where many.
 #[inline(always)]
 pub(crate) fn knows_order(lanes: usize, size: usize) -> bool {
@@ -124,60 +132,78 @@ pub(crate) fn tree<T: Float, S: Isa>(bias: T, h: &[T], w: &[T]) -> T::Vector<S> 
     sums[0]
 }
 
-/// `out[k] = (Σ_o d_y[o]·fc[k, o] + Σ_n future[n]·w[k, n]) · f'` for `N` units `k`, with `f'` from their `hidden`.
+/// `out[k] = (Σ_o d_y[o]·fc[o, k] + Σ_n future[n]·w[k, n]) · f'` for `N` units `k`, with `f'` from their `hidden`.
 #[inline(always)]
 pub(crate) fn back<T: Float, S: Isa, F: Function, H: Dim, O: Dim, const N: usize>(
     f: F,
-    (d_y, fc): (Columns<'_, T, O>, Strided<'_, T>),
-    (future, w): (Option<Columns<'_, T, H>>, Strided<'_, T>),
+    (d_y, fc): (Columns<'_, T, O>, Matrix<'_, T>),
+    (future, w): (Option<Columns<'_, T, H>>, Matrix<'_, T>),
     hidden: &[T],
     out: &mut [T],
 ) {
     let lanes = T::Vector::<S>::LANES;
+    let (hidden, out) = (&hidden[..N * lanes], &mut out[..N * lanes]);
     let mut sums = [T::Vector::<S>::splat(T::ZERO); N];
-    sums = weighted::<T, S, O, N>(sums, d_y, fc);
+    sums = chain::<T, S, O, N>(sums, d_y, fc);
     if let Some(future) = future {
-        sums = weighted::<T, S, H, N>(sums, future, w);
+        sums = across::<T, S, H, N>(sums, future, w);
     }
     unroll!(|k| in 8: N => f.backward(sums[k], T::Vector::<S>::load(hidden, k * lanes)).store(out, k * lanes));
 }
 
-/// `start[k] + Σ_n a[n]·w[k, n]`.
+/// `start[k] + Σ_n a[n]·w[k, n]` for the first `N` rows of `w`.
 #[inline(always)]
-fn weighted<T: Float, S: Isa, K: Dim, const N: usize>(
+fn across<T: Float, S: Isa, K: Dim, const N: usize>(
     start: [T::Vector<S>; N],
     a: Columns<'_, T, K>,
-    w: Strided<'_, T>,
+    w: Matrix<'_, T>,
 ) -> [T::Vector<S>; N] {
     let mut sums = start;
+    let mut rows = [w.data; N];
+    unroll!(|k| in 8: N => rows[k] = &w.data[k * w.stride..][..a.count.size()]);
+    #[allow(clippy::needless_range_loop)] // An adapter would be a function of its own.
     for n in 0..a.count.size() {
         let element = T::Vector::<S>::load(a.data, n * T::Vector::<S>::LANES);
-        unroll!(|k| in 8: N => {
-            sums[k] = element.mul_add(T::Vector::<S>::splat(w.data[k * w.along_units + n * w.along_sum]), sums[k]);
-        });
+        unroll!(|k| in 8: N => sums[k] = element.mul_add(T::Vector::<S>::splat(rows[k][n]), sums[k]));
     }
     sums
 }
 
-/// `w[k, n] += Σ_t a[t, k]·d[t, n]`, lane by lane; `w (K, N, L)`.
+/// How many columns a tile of a gradient has where `rest` are left: few ends, and with 4 rows no more sums than there are
+/// registers for.
+#[inline(always)]
+pub(crate) const fn columns(registers: usize, rest: usize) -> usize {
+    if registers >= 32 && rest >= 5 && rest != 8 {
+        5
+    } else if rest >= 4 {
+        4
+    } else {
+        1
+    }
+}
+
+/// `w[k, n] += Σ_t a[t, k]·d[t, n]`, lane by lane, or `=` where nothing is there yet; `w (K, N, L)`.
 #[inline(always)]
 pub(crate) fn outer_acc<T: Float, S: Isa, K: Dim, N: Dim>(
     a: Columns<'_, T, K>,
     d: Columns<'_, T, N>,
     steps: usize,
-    w: &mut [T],
+    (w, fresh): (&mut [T], bool),
 ) {
     let mut k = 0;
     while k < a.count.size() {
         let rest = a.count.size() - k;
         if const { S::REGISTERS >= 32 } && rest >= 4 {
-            rows_acc::<T, S, K, N, 4>((a, k), d, steps, w);
+            rows_acc::<T, S, K, N, 4>((a, k), d, steps, (&mut *w, fresh));
             k += 4;
+        } else if const { S::REGISTERS >= 32 } && rest == 3 {
+            rows_acc::<T, S, K, N, 3>((a, k), d, steps, (&mut *w, fresh));
+            k += 3;
         } else if rest >= 2 {
-            rows_acc::<T, S, K, N, 2>((a, k), d, steps, w);
+            rows_acc::<T, S, K, N, 2>((a, k), d, steps, (&mut *w, fresh));
             k += 2;
         } else {
-            rows_acc::<T, S, K, N, 1>((a, k), d, steps, w);
+            rows_acc::<T, S, K, N, 1>((a, k), d, steps, (&mut *w, fresh));
             k += 1;
         }
     }
@@ -189,16 +215,21 @@ fn rows_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize>(
     a: (Columns<'_, T, A>, usize),
     d: Columns<'_, T, D>,
     steps: usize,
-    w: &mut [T],
+    (w, fresh): (&mut [T], bool),
 ) {
     let mut n = 0;
-    while n + 4 <= d.count.size() {
-        tile_acc::<T, S, A, D, K, 4>(a, (d, n), steps, w);
-        n += 4;
-    }
     while n < d.count.size() {
-        tile_acc::<T, S, A, D, K, 1>(a, (d, n), steps, w);
-        n += 1;
+        let rest = d.count.size() - n;
+        if const { S::REGISTERS >= 32 } && columns(S::REGISTERS, rest) == 5 {
+            tile_acc::<T, S, A, D, K, 5>(a, (d, n), steps, (&mut *w, fresh));
+            n += 5;
+        } else if columns(S::REGISTERS, rest) == 4 {
+            tile_acc::<T, S, A, D, K, 4>(a, (d, n), steps, (&mut *w, fresh));
+            n += 4;
+        } else {
+            tile_acc::<T, S, A, D, K, 1>(a, (d, n), steps, (&mut *w, fresh));
+            n += 1;
+        }
     }
 }
 
@@ -208,7 +239,7 @@ fn tile_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize, const N: usize>(
     (a, k): (Columns<'_, T, A>, usize),
     (d, n): (Columns<'_, T, D>, usize),
     steps: usize,
-    w: &mut [T],
+    (w, fresh): (&mut [T], bool),
 ) {
     let lanes = T::Vector::<S>::LANES;
     let mut acc = [[T::Vector::<S>::splat(T::ZERO); N]; K];
@@ -217,7 +248,7 @@ fn tile_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize, const N: usize>(
         let gradients = &d.data[(t * d.count.size() + n) * lanes..][..N * lanes];
         unroll!(|row| in K => {
             let input = T::Vector::<S>::load(inputs, row * lanes);
-            unroll!(|column| in N => {
+            unroll!(|column| in 8: N => {
                 let gradient = T::Vector::<S>::load(gradients, column * lanes);
                 acc[row][column] = input.mul_add(gradient, acc[row][column]);
             });
@@ -225,8 +256,9 @@ fn tile_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize, const N: usize>(
     }
     unroll!(|row| in K => {
         let w = &mut w[((k + row) * d.count.size() + n) * lanes..][..N * lanes];
-        unroll!(|column| in N => {
-            let sum = T::Vector::<S>::load(w, column * lanes).add(acc[row][column]);
+        unroll!(|column| in 8: N => {
+            let sum = acc[row][column];
+            let sum = if fresh { sum } else { T::Vector::<S>::load(w, column * lanes).add(sum) };
             sum.store(w, column * lanes);
         });
     });

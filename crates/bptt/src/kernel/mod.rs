@@ -10,6 +10,7 @@
 //! | [`panel`] | the same two for large sizes, from weights in panels | all of [`crate::stack`] from some size on |
 //! | [`dot`] | `y = bias + Σ_k h[k]·w[k]` | readout |
 //! | [`abreast`] | the same four with a sequence in each lane | batches of small networks |
+//! | [`gather`] | rows one after the other → side by side | inputs and labels of those |
 //! | [`activation`] | `h = f(a)` and `f'` from `h` | recurrent step, backward sweep |
 //!
 //! Matrices are flat slices. Rows that hold hidden units are padded with zeros to whole cache lines, so that a
@@ -22,6 +23,7 @@ pub(crate) mod denormal;
 pub(crate) mod dispatch;
 pub(crate) mod dot;
 pub(crate) mod elementary;
+pub(crate) mod gather;
 pub(crate) mod level;
 pub(crate) mod outer;
 pub(crate) mod panel;

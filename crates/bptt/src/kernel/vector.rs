@@ -63,6 +63,19 @@ pub trait Vector<T: Float>: Copy {
     fn sum(self) -> T;
     /// [`super::elementary::tanh`], by the way that is quickest with these instructions.
     fn tanh(self) -> Self;
+    /// Rows become columns: writes the 4 elements from `at` on of each of 4 `rows` side by side, to 4 rows of `out` that
+    /// are [`Vector::LANES`] elements apart.
+    fn turn(rows: [&[T]; 4], at: usize, out: &mut [T]);
+}
+
+/// [`Vector::turn`] without vectors.
+#[inline(always)]
+pub(super) fn turn_one_by_one<T: Float>(rows: [&[T]; 4], at: usize, (out, lanes): (&mut [T], usize)) {
+    for (m, row) in rows.into_iter().enumerate() {
+        for e in 0..4 {
+            out[e * lanes + m] = row[at + e];
+        }
+    }
 }
 
 /// A vector that can look up a number for each lane at once; see [`super::elementary::tanh_by_table`].
@@ -199,6 +212,10 @@ impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
     #[inline(always)]
     fn tanh(self) -> Self {
         super::elementary::tanh_by_division(self)
+    }
+    #[inline(always)]
+    fn turn(rows: [&[T]; 4], at: usize, out: &mut [T]) {
+        turn_one_by_one(rows, at, (out, N));
     }
 }
 

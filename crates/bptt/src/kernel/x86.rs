@@ -10,7 +10,7 @@ use std::arch::x86_64::*;
 
 use super::elementary;
 use super::tanh_table::{self, Row};
-use super::vector::{Lookup, Vector};
+use super::vector::{Lookup, Vector, turn_one_by_one};
 
 /// Wraps an expression of intrinsics; see the module's safety argument.
 macro_rules! simd {
@@ -44,6 +44,7 @@ macro_rules! vector {
         zero_above: |$i:ident, $j:ident, $l:ident| $zero_above:expr;
         sum: |$s:ident| $sum:expr;
         tanh: $tanh:ident;
+        turn: $turn:ident;
     ) => {
         #[derive(Clone, Copy)]
         pub struct $name($register);
@@ -153,8 +154,40 @@ macro_rules! vector {
             fn tanh(self) -> Self {
                 elementary::$tanh(self)
             }
+            #[inline(always)]
+            fn turn(rows: [&[$element]; 4], at: usize, out: &mut [$element]) {
+                $turn(rows, at, (out, $lanes));
+            }
         }
     };
+}
+
+/// [`Vector::turn`] by halves of halves of a register.
+#[inline(always)]
+fn turn_singles(rows: [&[f32]; 4], at: usize, (out, lanes): (&mut [f32], usize)) {
+    let (a, b) = (F32x4::load(rows[0], at).0, F32x4::load(rows[1], at).0);
+    let (c, d) = (F32x4::load(rows[2], at).0, F32x4::load(rows[3], at).0);
+    let (first, second) = simd!((_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d)));
+    let (third, fourth) = simd!((_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d)));
+    let out = &mut out[..3 * lanes + 4];
+    F32x4(simd!(_mm_movelh_ps(first, second))).store(out, 0);
+    F32x4(simd!(_mm_movehl_ps(second, first))).store(out, lanes);
+    F32x4(simd!(_mm_movelh_ps(third, fourth))).store(out, 2 * lanes);
+    F32x4(simd!(_mm_movehl_ps(fourth, third))).store(out, 3 * lanes);
+}
+
+/// [`Vector::turn`] by pairs, then by halves.
+#[inline(always)]
+fn turn_doubles(rows: [&[f64]; 4], at: usize, (out, lanes): (&mut [f64], usize)) {
+    let (a, b) = (F64x4::load(rows[0], at).0, F64x4::load(rows[1], at).0);
+    let (c, d) = (F64x4::load(rows[2], at).0, F64x4::load(rows[3], at).0);
+    let (even, odd) = simd!((_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)));
+    let (even_2, odd_2) = simd!((_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d)));
+    let out = &mut out[..3 * lanes + 4];
+    F64x4(simd!(_mm256_permute2f128_pd::<0x20>(even, even_2))).store(out, 0);
+    F64x4(simd!(_mm256_permute2f128_pd::<0x20>(odd, odd_2))).store(out, lanes);
+    F64x4(simd!(_mm256_permute2f128_pd::<0x31>(even, even_2))).store(out, 2 * lanes);
+    F64x4(simd!(_mm256_permute2f128_pd::<0x31>(odd, odd_2))).store(out, 3 * lanes);
 }
 
 vector! {
@@ -185,6 +218,7 @@ vector! {
         _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
     };
     tanh: tanh_by_division;
+    turn: turn_singles;
 }
 
 vector! {
@@ -210,6 +244,7 @@ vector! {
     zero_above: |a, x, limit| _mm_andnot_pd(_mm_cmpgt_pd(x, limit), a);
     sum: |x| _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)));
     tanh: tanh_by_division;
+    turn: turn_one_by_one;
 }
 
 vector! {
@@ -236,6 +271,7 @@ vector! {
         _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
     };
     tanh: tanh_by_table;
+    turn: turn_singles;
 }
 
 vector! {
@@ -262,6 +298,7 @@ vector! {
         _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
     };
     tanh: tanh_by_division;
+    turn: turn_doubles;
 }
 
 vector! {
@@ -290,6 +327,7 @@ vector! {
         F32x8(eight).sum()
     };
     tanh: tanh_by_table;
+    turn: turn_singles;
 }
 
 vector! {
@@ -316,6 +354,7 @@ vector! {
         F64x4(four).sum()
     };
     tanh: tanh_by_division;
+    turn: turn_doubles;
 }
 
 /// Implements [`Lookup`] where there are instructions for it.
