@@ -190,6 +190,11 @@ impl Objective<'_> {
         total
     }
 
+    /// Whether every label weighs 1.
+    pub fn weighs_alike(self) -> bool {
+        self.loss != Loss::CrossEntropy && self.class_weights.is_none()
+    }
+
     /// The weight of one element's class.
     fn element_weight(self, label: f64) -> f64 {
         match (self.loss, self.class_weights) {
@@ -221,7 +226,8 @@ impl Objective<'_> {
     }
 
     /// Loss and derivative of one element.
-    fn element(self, y: f64, l: f64) -> (f64, f64) {
+    #[inline(always)]
+    pub fn element(self, y: f64, l: f64) -> (f64, f64) {
         let error = y - l;
         match self.loss {
             Loss::Mae => (error.abs(), if error == 0.0 { 0.0 } else { error.signum() }),
@@ -263,6 +269,11 @@ impl Objective<'_> {
         // A NaN among the logits of classes that are not true is in the sum.
         weight * if log_sum.is_finite() { total } else { f64::NAN }
     }
+}
+
+/// How many of `labels` are there.
+pub(crate) fn labelled<T: Float>(labels: &[T]) -> usize {
+    labels.iter().map(|label| usize::from(!is_nan(*label))).sum()
 }
 
 /// Whether a label is missing.

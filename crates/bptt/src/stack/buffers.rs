@@ -101,11 +101,16 @@ impl<T: Float> Buffers<T> {
         let kept = kept_pieces(stack.architecture.cell).saturating_mul(p).saturating_mul(stack.directions());
         let row = kept.saturating_add(2 * width).saturating_mul(size_of::<T>());
         let sequence = longest.saturating_add(2);
+        let narrow = is_narrow::<T>(stack);
+        // Whole vectors of sequences, where they could be abreast.
+        let whole =
+            if narrow && batch >= T::LINE / 2 { batch.checked_next_multiple_of(T::LINE) } else { None };
+        let batch = whole.unwrap_or(batch);
         // At least as many sequences as a tile has rows: each weight that is read then serves them all.
         let (bytes, least) = if stack.is_wide::<T>() {
             (WIDE_GROUP_BYTES, (stack.hidden_bytes::<T>() / BYTES_A_SEQUENCE).clamp(16, 64))
         } else {
-            (GROUP_BYTES, if is_narrow::<T>(stack) { T::LINE } else { 8 })
+            (GROUP_BYTES, if narrow { T::LINE } else { 8 })
         };
         let least = sequence.saturating_mul(batch.min(least));
         (bytes / row.max(1)).max(least).min(sequence.saturating_mul(batch.max(1)))

@@ -3,6 +3,7 @@
 use super::buffers::{Buffers, Derived};
 use super::dropout::Dropout;
 use super::layout::Stack;
+use super::narrow;
 use super::pass::Pass;
 use super::rows::Rows;
 use crate::Float;
@@ -41,18 +42,25 @@ impl<T: Float> Kernel for Learn<'_, T> {
         let Self { stack, flat, derived, features, buffers, dropout, mut gradient, batch, .. } = self;
         let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
-        let (mut total, mut first) = (0.0, 0);
+        let Self { labels, weights, objective, scale, .. } = self;
+        let labelled = Labelled { labels, weights, objective, scale };
+        let (mut total, mut first, mut abreast) = (0.0, 0, false);
         while let Some(rows) = rest.take(buffers.capacity) {
             let learns = gradient.is_some();
             let pass = Pass { stack, flat, derived, features, rows, first, dropout, learns };
             first += rows.width();
+            if pass.goes_abreast::<S>(buffers.capacity) {
+                if !abreast {
+                    narrow::clear_sums::<T, S>(&stack, buffers);
+                    abreast = true;
+                }
+                total += pass.learn_abreast::<S>(&labelled, buffers);
+                if !f64::is_finite(total) {
+                    break;
+                }
+                continue;
+            }
             pass.forward::<S>(buffers);
-            let labelled = Labelled {
-                labels: self.labels,
-                weights: self.weights,
-                objective: self.objective,
-                scale: self.scale,
-            };
             total += labelled.losses::<S>(&pass, buffers);
             if !f64::is_finite(total) {
                 break;
@@ -62,16 +70,20 @@ impl<T: Float> Kernel for Learn<'_, T> {
             }
         }
         (buffers.starts, buffers.lengths) = (starts, lengths);
+        if let Some(gradient) = gradient.filter(|_| abreast) {
+            narrow::add_sums::<T, S>(&stack, buffers, gradient);
+        }
         total
     }
 }
 
 /// What outputs are compared with.
-struct Labelled<'a, T> {
-    labels: &'a [T],
-    weights: &'a [T],
-    objective: Objective<'a>,
-    scale: f64,
+pub(super) struct Labelled<'a, T> {
+    /// (rows, O)
+    pub labels: &'a [T],
+    pub weights: &'a [T],
+    pub objective: Objective<'a>,
+    pub scale: f64,
 }
 
 impl<T: Float> Labelled<'_, T> {
@@ -106,7 +118,7 @@ impl<T: Float> Labelled<'_, T> {
 
 /// Whether any of a timestep's labels is there.
 #[inline(always)]
-fn has_label<T: Float>(labels: &[T]) -> bool {
+pub(super) fn has_label<T: Float>(labels: &[T]) -> bool {
     let mut any = false;
     for label in labels {
         any |= !is_nan(*label);

@@ -10,6 +10,7 @@ use crate::clip::{clip_norm, clip_value};
 use crate::config::TrainConfig;
 use crate::dataset::longest;
 use crate::group::sort_by_length;
+use crate::loss::labelled;
 use crate::optim::OptimizerState;
 use crate::threads::{Threads, inner, locked, share};
 use crate::{Float, Level, Result};
@@ -441,6 +442,7 @@ fn chunk(sequences: usize) -> usize {
 /// The sum of the weights of a window.
 fn weight<T: Float>(stack: &Stack, data: Sequences<'_, T>, config: &TrainConfig, window: Window<'_>) -> f64 {
     let (o, objective) = (stack.output, config.objective());
+    let alike = data.weights.is_empty() && objective.weighs_alike();
     let mut total = 0.0;
     for &member in window.members {
         let length = length(data.offsets, member);
@@ -448,7 +450,12 @@ fn weight<T: Float>(stack: &Stack, data: Sequences<'_, T>, config: &TrainConfig,
             break;
         }
         let first = data.offsets[member] + window.start;
-        for row in first..first + window.len.min(length - window.start) {
+        let rows = first..first + window.len.min(length - window.start);
+        if alike {
+            total += labelled(&data.labels[rows.start * o..rows.end * o]) as f64;
+            continue;
+        }
+        for row in rows {
             let weight = data.weights.get(row).map_or(1.0, |weight| weight.to_f64());
             total += weight * objective.row_weight(&data.labels[row * o..(row + 1) * o]);
         }

@@ -67,9 +67,6 @@ impl<T: Float> Pass<'_, T> {
         let (kept_len, output_len) = self.lengths::<C>(buffers);
         let place = stack.place::<T>(layer, direction);
         let way = Way { reverse: direction == 1 };
-        if self.goes_abreast::<S>() {
-            return self.forward_abreast::<S, C>(cell, layer, direction, buffers);
-        }
         if stack.is_wide::<T>() {
             self.project_wide::<S, C>(layer, direction, buffers);
             self.move_states::<C>(part, way, buffers, false);
@@ -208,11 +205,9 @@ impl<T: Float> Pass<'_, T> {
         self.readout_backward::<S>(buffers, gradient);
         with_cell!(self.stack.architecture.cell, |cell| {
             for layer in (0..self.stack.architecture.num_layers).rev() {
-                let (wide, abreast) = (self.stack.is_wide::<T>(), self.goes_abreast::<S>());
+                let wide = self.stack.is_wide::<T>();
                 for direction in 0..self.stack.directions() {
-                    if abreast {
-                        self.backward_abreast::<S, _>(cell, layer, direction, buffers, gradient);
-                    } else if wide {
+                    if wide {
                         self.sweep_back_wide::<S, _>(cell, layer, direction, buffers);
                         self.gradients_acc_wide::<S, _>(cell, layer, direction, buffers, gradient);
                     } else {
@@ -221,9 +216,7 @@ impl<T: Float> Pass<'_, T> {
                     }
                 }
                 if layer > 0 {
-                    if abreast {
-                        self.inputs_back_abreast::<S, _>(cell, layer, buffers);
-                    } else if wide {
+                    if wide {
                         self.inputs_backward_wide::<S, _>(cell, layer, buffers);
                     } else {
                         self.inputs_backward::<S, _>(cell, layer, buffers);

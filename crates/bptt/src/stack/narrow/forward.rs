@@ -1,12 +1,77 @@
 //! The sweep forward of a block of sequences abreast.
 
-use super::super::forward::{Way, two_rows};
-use super::{alive_or, lengths};
+use super::{Room, alive_or, lengths};
 use crate::Float;
 use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence};
 use crate::kernel::level::{Isa, Kernel};
 use crate::kernel::tile::unroll;
 use crate::kernel::vector::Vector;
+use crate::stack::Buffers;
+use crate::stack::forward::{Way, two_rows};
+use crate::stack::pass::Pass;
+
+impl<T: Float> Pass<'_, T> {
+    /// Forward through one layer in one direction, from the states in the buffers, which become the final states.
+    pub(super) fn sweep_abreast<S: Isa, C: Recurrence>(
+        &self,
+        cell: C,
+        layer: usize,
+        direction: usize,
+        buffers: &mut Buffers<T>,
+    ) {
+        let Self { stack, rows, derived, .. } = *self;
+        let p = stack.stride::<T>();
+        let part = layer * stack.directions() + direction;
+        let (place, way) = (stack.place::<T>(layer, direction), Way { reverse: direction == 1 });
+        let (at, len) = self.kept_of::<S, C>(part, buffers);
+        self.move_states_abreast::<S, C>(part, way, buffers, false);
+        let room = Room::new(&stack, rows.steps()).cut(&mut buffers.lanes, T::Vector::<S>::LANES);
+        S::call(Sweep {
+            cell,
+            way,
+            steps: rows.steps(),
+            lengths: rows.lengths,
+            sizes: (stack.inputs(layer), stack.hidden, p),
+            inputs: if layer == 0 { room.inputs } else { room.above },
+            weight_ih: &self.flat[place.weight_ih..place.weight_hh],
+            weight_hh: &self.flat[place.weight_hh..place.bias_ih],
+            bias: &derived.bias[part * (C::GATES + 1) * p..][..(C::GATES + 1) * p],
+            kept: &mut buffers.kept[at..at + len],
+        });
+        self.move_states_abreast::<S, C>(part, way, buffers, true);
+    }
+
+    /// Copies the initial states into the row that the sweep begins with, or with `back` the final ones from the row that
+    /// it ends with.
+    fn move_states_abreast<S: Isa, C: Recurrence>(
+        &self,
+        part: usize,
+        way: Way,
+        buffers: &mut Buffers<T>,
+        back: bool,
+    ) {
+        let (h, p, lanes) = (self.stack.hidden, self.stack.stride::<T>(), T::Vector::<S>::LANES);
+        let (at, len) = self.kept_of::<S, C>(part, buffers);
+        let Buffers { kept, hidden, memory, batch, .. } = buffers;
+        let row = if way.reverse == back { 0 } else { self.rows.steps() };
+        let row = &mut kept[at..at + len][row * C::KEPT * h * lanes..][..C::KEPT * h * lanes];
+        let states = [
+            Some((&mut **hidden, C::KEPT - 1)),
+            C::MEMORY.then_some((&mut **memory, C::KEPT.saturating_sub(2))),
+        ];
+        for (states, piece) in states.into_iter().flatten() {
+            let states = &mut states[(part * *batch + self.first) * p..][..self.rows.width() * p];
+            for (n, lanes) in row[piece * h * lanes..][..h * lanes].chunks_exact_mut(lanes).enumerate() {
+                if !back {
+                    lanes[self.rows.width()..].fill(T::ZERO);
+                }
+                for (state, lane) in states.chunks_exact_mut(p).zip(lanes) {
+                    if back { state[n] = *lane } else { *lane = state[n] }
+                }
+            }
+        }
+    }
+}
 
 /// The sweep, from the inputs and the row of the initial states on.
 pub(super) struct Sweep<'a, T, C> {
@@ -22,7 +87,7 @@ pub(super) struct Sweep<'a, T, C> {
     pub weight_ih: &'a [T],
     /// (H, G·P)
     pub weight_hh: &'a [T],
-    /// (G + 1, P), see [`crate::stack::buffers::Derived::bias`]
+    /// (G + 1, P), see [`crate::stack::Derived::bias`]
     pub bias: &'a [T],
     /// (T + 1, KEPT, H, L)
     pub kept: &'a mut [T],
@@ -98,11 +163,9 @@ impl<T: Float, C: Recurrence> Sweep<'_, T, C> {
             unroll!(|piece| in 8: C::KEPT - 1 - (C::MEMORY as usize) => {
                 step.kept[piece].store(now, at(piece));
             });
-            let other = T::Vector::<S>::load(next, at(C::KEPT - 1));
-            alive_or::<T, S>(t, lengths, step.hidden, other).store(next, at(C::KEPT - 1));
+            alive_or::<T, S>(t, lengths, step.hidden, past).store(next, at(C::KEPT - 1));
             if const { C::MEMORY } {
-                let other = T::Vector::<S>::load(next, at(C::KEPT - 2));
-                alive_or::<T, S>(t, lengths, step.memory, other).store(next, at(C::KEPT - 2));
+                alive_or::<T, S>(t, lengths, step.memory, memory).store(next, at(C::KEPT - 2));
             }
         }
     }
