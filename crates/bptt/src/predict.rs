@@ -15,7 +15,7 @@ use crate::model::Model;
 use crate::readout;
 use crate::stack::job::Run;
 use crate::stack::state::State;
-use crate::stack::{Buffers, Derived};
+use crate::stack::{Buffers, Derived, Split};
 use crate::threads::{Threads, inner, locked, share};
 use crate::workspace::{Parts, Scratch, Workspace};
 use crate::{Error, Float, Level, Result};
@@ -199,13 +199,19 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
             inner(slot).0.fit(&stack, longest, chunk)?;
         }
         while slots.len() < count {
-            slots.push(Mutex::new((Buffers::new(&stack, longest, chunk)?, Vec::with_capacity(CHUNK))));
+            let buffers = Buffers::new(&stack, longest, chunk, false)?;
+            slots.push(Mutex::new((buffers, Vec::with_capacity(CHUNK))));
+        }
+        // Sequences for one thread only: the others share in its layers, where those are wide.
+        let blocks = if count == 1 { Split::<T>::blocks(&stack, threads.most()) } else { 1 };
+        if blocks > 1 && stack.is_wide::<T>() {
+            inner(&mut slots[0]).0.split.fit(&stack, chunk, longest, blocks)?;
         }
         derived.refresh_once(&stack, flat);
         let (derived, slots, level) = (&*derived, &*slots, *level);
         let rest = Mutex::new(Rest::new(offsets, outputs, chunk, stack.output));
         let state = Mutex::new(state);
-        threads.run(count, &|slot| {
+        let work = |slot: usize, mut threads: Option<&mut Threads>| {
             let mut slot = locked(&slots[slot]);
             let (buffers, members) = &mut *slot;
             while let Some((first_row, outputs)) = take(&rest, members) {
@@ -219,13 +225,19 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
                 if let Some(state) = &mut *locked(&state) {
                     state.exchange(&stack, members.iter().copied(), buffers, false);
                 }
-                let batch = members.len();
-                T::run(Run { stack, flat, derived, features, buffers, batch, outputs, first_row }, level);
+                let (batch, threads) = (members.len(), threads.as_deref_mut());
+                let run = Run { stack, flat, derived, features, buffers, batch, outputs, first_row, threads };
+                T::run(run, level);
                 if let Some(state) = &mut *locked(&state) {
                     state.exchange(&stack, members.iter().copied(), buffers, true);
                 }
             }
-        });
+        };
+        if blocks > 1 && stack.is_wide::<T>() {
+            work(0, Some(threads));
+        } else {
+            threads.run(count, &|slot| work(slot, None));
+        }
         Ok(())
     }
 }

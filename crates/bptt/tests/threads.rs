@@ -128,7 +128,8 @@ fn predict<T: Float>(model: &DynRnn<T>, data: &Dataset<T>, threads: usize, level
     let mut predictor = Predictor::with_level(model, level).unwrap().threads(threads);
     let mut outputs = vec![T::ZERO; data.labels().len()];
     predictor.predict_sequences_into(data.features(), data.offsets(), &mut outputs).unwrap();
-    assert!(predictor.threads_used() >= threads.min(2) && predictor.threads_used() <= threads);
+    let used = predictor.threads_used();
+    assert!(used >= threads.min(2) && used <= threads, "{used} of {threads} threads, {model:?}");
     let (mut singly, offsets) = (outputs.clone(), data.offsets());
     for s in 0..data.len() {
         let (from, to) = (offsets[s], offsets[s + 1]);
@@ -143,19 +144,24 @@ fn predict<T: Float>(model: &DynRnn<T>, data: &Dataset<T>, threads: usize, level
 
 fn check_predictions<T: Float>() {
     let data = data::<T>(40, true);
+    let few = data.subset(&Vec::from_iter(0..20)).unwrap();
     let elman = Architecture::elman(Activation::Tanh);
-    for (hidden, architecture) in [
-        (10, elman),
-        (40, elman),
-        (9, Architecture::gru()),
-        (9, Architecture::lstm().num_layers(2).bidirectional(true)),
+    for (data, hidden, architecture) in [
+        (&data, 10, elman),
+        (&data, 40, elman),
+        (&data, 9, Architecture::gru()),
+        (&data, 9, Architecture::lstm().num_layers(2).bidirectional(true)),
+        // Wide: the units of one sequence, and of a group that threads cannot share, are cut into blocks.
+        (&few, 257, elman),
+        (&few, 129, Architecture::gru().bidirectional(true)),
+        (&few, 144, Architecture::lstm().num_layers(2).bidirectional(true)),
     ] {
         let model = DynRnn::<T>::with_architecture(3, hidden, 2, architecture, 1).unwrap();
         for level in Level::available() {
-            let one = predict(&model, &data, 1, level);
+            let one = predict(&model, data, 1, level);
             assert_eq!(one[0], one[1][..one[0].len()], "alone, {level} {hidden} {architecture:?}");
             for threads in &THREADS[1..] {
-                let found = predict(&model, &data, *threads, level);
+                let found = predict(&model, data, *threads, level);
                 assert!(found == one, "{threads} threads, {level}, {hidden} {architecture:?}");
             }
         }

@@ -53,7 +53,7 @@ pub(crate) struct Deltas<V> {
 }
 
 /// A cell's equations, and what the kernels have to know about its shapes.
-pub(crate) trait Recurrence: Copy {
+pub(crate) trait Recurrence: Copy + Sync {
     /// Gates, in PyTorch's order.
     const GATES: usize;
     /// Independent chains of multiply-adds that the sum of each gate consists of. Few gates need more, because a single

@@ -26,6 +26,10 @@ pub(crate) const fn panel<T: Float>() -> usize {
 /// Elements of the inputs that are worked on together, beside a panel in the second-level cache.
 const BLOCK: usize = 64 << 10;
 
+/// Rows of a product from which on the next panel is asked for. A product of few rows is limited by bandwidth, where that only
+/// costs.
+const LEAST_AHEAD: usize = 16;
+
 /// Rows of a matrix, in any order.
 #[derive(Clone, Copy)]
 pub(crate) struct Picked<'a, T> {
@@ -50,6 +54,13 @@ impl<'a, T> Picked<'a, T> {
     pub fn row(&self, row: usize, at: usize) -> &'a [T] {
         &self.matrix.data[place(self.rows, row) * self.matrix.stride + at..]
     }
+}
+
+/// The panel of `k` rows that begins with the element `at` of `panels`, if there is one.
+#[inline(always)]
+pub(crate) fn panel_at<T: Float>(panels: &[T], at: usize, k: usize) -> &[T] {
+    let rest = panels.get(at..).unwrap_or_default();
+    &rest[..rest.len().min(k * panel::<T>())]
 }
 
 #[inline(always)]
@@ -83,6 +94,8 @@ pub(crate) struct PanelProduct<'a, T> {
     pub stride: usize,
     /// Which rows of `out`; without it, the rows as they are.
     pub out_rows: Option<&'a [usize]>,
+    /// The panel that is wanted next, where the caller knows.
+    pub then: &'a [T],
 }
 
 impl<T: Float> Kernel for PanelProduct<'_, T> {
@@ -106,26 +119,27 @@ impl<T: Float> Kernel for PanelProduct<'_, T> {
     }
 }
 
-impl<T: Float> PanelProduct<'_, T> {
+impl<'a, T: Float> PanelProduct<'a, T> {
     /// The panel of the columns from `n` on, for the rows from `first` to `end`.
     #[inline(always)]
     fn panel<S: Isa>(&mut self, (first, end): (usize, usize), n: usize) {
         let mut row = first;
+        let mut ahead = Ahead::new(self, end - first, n);
         while row < end {
             if const { S::REGISTERS >= 32 } && row + 8 <= end {
-                self.tiles::<S, 8>(row, n);
+                self.tiles::<S, 8>(row, n, &mut ahead);
                 row += 8;
             } else if const { S::REGISTERS < 32 } && row + 6 <= end {
-                self.tiles::<S, 6>(row, n);
+                self.tiles::<S, 6>(row, n, &mut ahead);
                 row += 6;
             } else if row + 4 <= end {
-                self.tiles::<S, 4>(row, n);
+                self.tiles::<S, 4>(row, n, &mut ahead);
                 row += 4;
             } else if row + 2 <= end {
-                self.tiles::<S, 2>(row, n);
+                self.tiles::<S, 2>(row, n, &mut ahead);
                 row += 2;
             } else {
-                self.tiles::<S, 1>(row, n);
+                self.tiles::<S, 1>(row, n, &mut ahead);
                 row += 1;
             }
         }
@@ -133,17 +147,17 @@ impl<T: Float> PanelProduct<'_, T> {
 
     /// `M` rows by the panel of the columns from `n` on.
     #[inline(always)]
-    fn tiles<S: Isa, const M: usize>(&mut self, row: usize, n: usize) {
+    fn tiles<S: Isa, const M: usize>(&mut self, row: usize, n: usize, ahead: &mut Ahead<'a, T>) {
         let width = panel::<T>().min(self.columns - n);
         let pair = 2 * T::Vector::<S>::LANES;
         if width < pair {
-            self.tile::<S, M, 1>(row, n, 0, pair / 2);
+            self.tile::<S, M, 1>(row, n, (0, pair / 2), ahead);
         } else if const { 2 * T::Vector::<S>::LANES == panel::<T>() } {
-            self.tile::<S, M, 2>(row, n, 0, pair);
+            self.tile::<S, M, 2>(row, n, (0, pair), ahead);
         } else {
             let mut at = 0;
             while at < width {
-                self.tile::<S, M, 2>(row, n, at, width);
+                self.tile::<S, M, 2>(row, n, (at, width), ahead);
                 at += pair;
             }
         }
@@ -155,8 +169,8 @@ impl<T: Float> PanelProduct<'_, T> {
         &mut self,
         row: usize,
         n: usize,
-        at: usize,
-        width: usize,
+        (at, width): (usize, usize),
+        ahead: &mut Ahead<'a, T>,
     ) {
         let k = self.k;
         let mut weights = &self.panels[n * k..][..k * width];
@@ -174,6 +188,7 @@ impl<T: Float> PanelProduct<'_, T> {
         let mut from = 0;
         while from + 4 <= k {
             let (four, rest) = weights.split_at(4 * width);
+            ahead.fetch::<S>();
             unroll!(|c| in 4 => {
                 let weights = load::<T, S, R>(four, c * width + at);
                 unroll!(|m| in 8: M => fma::<T, S, R>(&mut sums[m], rows[m][from + c], weights));
@@ -189,6 +204,53 @@ impl<T: Float> PanelProduct<'_, T> {
             from += 1;
         }
         unroll!(|m| in 8: M => store::<T, S, R>(self.out, places[m], sums[m]));
+    }
+}
+
+/// The next panel, asked for piece by piece while this one is worked on: where the weights lie in the third-level cache,
+/// the processor's own looking ahead ends with each page of memory.
+struct Ahead<'a, T> {
+    rest: &'a [T],
+    /// Cache lines at a time.
+    lines: usize,
+}
+
+impl<'a, T: Float> Ahead<'a, T> {
+    /// While `rows` rows are multiplied by the panel from column `n` on.
+    #[inline(always)]
+    fn new(product: &PanelProduct<'a, T>, rows: usize, n: usize) -> Self {
+        let next = n + panel::<T>();
+        let rest = if rows < LEAST_AHEAD {
+            &[]
+        } else if next < product.columns {
+            &product.panels[next * product.k..][..panel::<T>().min(product.columns - next) * product.k]
+        } else {
+            product.then
+        };
+        // 8 lines for 4 rows of a panel, dealt out to all tiles.
+        Self {
+            rest,
+            lines: if rows >= 64 {
+                1
+            } else if rows >= 32 {
+                2
+            } else {
+                4
+            },
+        }
+    }
+
+    #[inline(always)]
+    fn fetch<S: Isa>(&mut self) {
+        if self.rest.is_empty() {
+            return;
+        }
+        let mut line = 0;
+        while line < self.lines && line * T::LINE < self.rest.len() {
+            T::Vector::<S>::prefetch(self.rest, line * T::LINE);
+            line += 1;
+        }
+        self.rest = self.rest.get(self.lines * T::LINE..).unwrap_or_default();
     }
 }
 

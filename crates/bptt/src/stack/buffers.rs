@@ -2,6 +2,7 @@
 
 use super::layout::Stack;
 use super::narrow::{elements, is_narrow};
+use super::split::Split;
 use crate::buffer::Buffer;
 use crate::cell::recurrence::kept_pieces;
 use crate::kernel::panel::{outer_elements, pack, pack_transposed, panel};
@@ -16,6 +17,9 @@ const WIDE_GROUP_BYTES: usize = 4 << 20;
 
 /// And for each of so many bytes of their weights a group has to have a sequence, which pays for reading them.
 const BYTES_A_SEQUENCE: usize = 256 << 10;
+
+/// Bytes that the outputs of a wide stack's predictions may take, where that leaves enough sequences.
+const PREDICTION_BYTES: usize = 16 << 20;
 
 /// The buffers of a pass; the rows are those of [`super::rows::Rows`].
 ///
@@ -48,6 +52,8 @@ pub struct Buffers<T> {
     pub room: Buffer<T>,
     /// Of narrow stacks: rows, states and gradients with a sequence in each lane ([`super::narrow`]).
     pub lanes: Buffer<T>,
+    /// Of wide stacks: what takes the place of `kept` and `sums` where no way back follows.
+    pub split: Box<Split<T>>,
     /// See [`super::rows::Rows`]. (batch)
     pub starts: Vec<usize>,
     /// See [`super::rows::Rows`]. (batch)
@@ -59,39 +65,48 @@ pub struct Buffers<T> {
     pub capacity: usize,
     /// Sequences that a batch may have.
     pub batch: usize,
+    /// Whether there is room for a way back.
+    learns: bool,
 }
 
 impl<T: Float> Buffers<T> {
-    /// Buffers for batches of `batch` sequences of up to `longest` timesteps.
-    pub fn new(stack: &Stack, longest: usize, batch: usize) -> Result<Self> {
-        Self::with_rows(stack, Self::rows(stack, longest, batch), batch, elements::<T>(stack, longest))
+    /// Buffers for batches of `batch` sequences of up to `longest` timesteps; for predictions alone, where nothing `learns`.
+    pub fn new(stack: &Stack, longest: usize, batch: usize, learns: bool) -> Result<Self> {
+        let mut buffers = Self::with_rows(stack, 0, 0, 0, learns)?;
+        buffers.fit(stack, longest, batch)?;
+        Ok(buffers)
     }
 
     /// Buffers for `rows` rows and `lanes` elements of rows abreast.
-    fn with_rows(stack: &Stack, rows: usize, batch: usize, lanes: usize) -> Result<Self> {
+    fn with_rows(stack: &Stack, rows: usize, batch: usize, lanes: usize, learns: bool) -> Result<Self> {
         let architecture = stack.architecture;
         let (layers, parts) = (architecture.num_layers, stack.parts());
         let (p, width) = (stack.stride::<T>(), stack.width::<T>());
         let (above, wide) = (layers - 1, stack.is_wide::<T>());
+        let dropout = if learns && architecture.dropout > 0.0 { above } else { 0 };
+        // What only a way back reads, or a way forward that is not split.
+        let back = if learns || !wide { rows } else { 0 };
         Ok(Self {
-            kept: sized(&[parts, rows, kept_pieces(architecture.cell), p])?,
+            kept: sized(&[parts, back, kept_pieces(architecture.cell), p])?,
             outputs: sized(&[layers, rows, width])?,
-            dropout: sized(&[if architecture.dropout > 0.0 { above } else { 0 }, rows, width])?,
-            d_outputs: sized(&[rows, width])?,
-            readout: sized(&[rows, stack.output])?,
+            dropout: sized(&[dropout, rows, width])?,
+            d_outputs: sized(&[back, width])?,
+            readout: sized(&[back, stack.output])?,
             carried: sized(&[batch, 2, p])?,
             hidden: sized(&[parts, batch, p])?,
             memory: sized(&[if architecture.cell.has_memory() { parts } else { 0 }, batch, p])?,
             list: [vec![0; if wide { rows } else { 0 }], vec![0; if wide { rows } else { 0 }]],
             listed: 0,
-            sums: sized(&[if wide { batch } else { 0 }, architecture.cell.gates(), panel::<T>()])?,
-            room: sized(&[if wide { outer_elements::<T>(rows, stack.input.max(stack.hidden)) } else { 0 }])?,
+            sums: sized(&[if wide && learns { batch } else { 0 }, architecture.cell.gates(), panel::<T>()])?,
+            room: sized(&[if wide { outer_elements::<T>(back, stack.input.max(stack.hidden)) } else { 0 }])?,
             lanes: sized(&[lanes])?,
+            split: Box::default(),
             starts: vec![0; batch],
             lengths: vec![0; batch],
             rows,
             capacity: rows,
             batch,
+            learns,
         })
     }
 
@@ -116,14 +131,34 @@ impl<T: Float> Buffers<T> {
         (bytes / row.max(1)).max(least).min(sequence.saturating_mul(batch.max(1)))
     }
 
+    /// The same where wide stacks go forward only: the outputs are what grows with the timesteps.
+    fn rows_of_predictions(stack: &Stack, longest: usize, batch: usize) -> usize {
+        let row = stack.width::<T>().saturating_mul(stack.architecture.num_layers * size_of::<T>());
+        let sequence = longest.saturating_add(2);
+        let least = (stack.hidden_bytes::<T>() / BYTES_A_SEQUENCE).clamp(16, 64);
+        let wanted = Split::<T>::sequences(stack).clamp(least, 64);
+        let group = (PREDICTION_BYTES / row.saturating_mul(sequence).max(1)).clamp(8, wanted);
+        sequence.saturating_mul(group.min(batch.max(1)))
+    }
+
     /// Makes room for what comes next; allocates only where that is more than ever before.
     pub fn fit(&mut self, stack: &Stack, longest: usize, batch: usize) -> Result<()> {
-        let rows = Self::rows(stack, longest, batch);
-        let lanes = elements::<T>(stack, longest);
+        let wide = stack.is_wide::<T>();
+        let rows = if wide && !self.learns {
+            Self::rows_of_predictions(stack, longest, batch)
+        } else {
+            Self::rows(stack, longest, batch)
+        };
+        let lanes = if self.learns { elements::<T>(stack, longest) } else { 0 };
         if batch > self.batch || rows > self.rows || lanes > self.lanes.len() {
             // What there was room for stays: a trainer goes back and forth between data sets.
             let lanes = lanes.max(self.lanes.len());
-            *self = Self::with_rows(stack, rows.max(self.rows), batch.max(self.batch), lanes)?;
+            let split = std::mem::take(&mut self.split);
+            let (rows, batch) = (rows.max(self.rows), batch.max(self.batch));
+            *self = Self { split, ..Self::with_rows(stack, rows, batch, lanes, self.learns)? };
+        }
+        if wide {
+            self.split.fit(stack, batch, longest, 1)?;
         }
         self.capacity = rows;
         Ok(())

@@ -9,6 +9,7 @@ use super::rows::Rows;
 use crate::Float;
 use crate::kernel::level::{Isa, Kernel};
 use crate::loss::{Objective, is_nan};
+use crate::threads::Threads;
 
 /// The loss of a batch and, where it is wanted, its gradient.
 ///
@@ -60,7 +61,7 @@ impl<T: Float> Kernel for Learn<'_, T> {
                 }
                 continue;
             }
-            pass.forward::<S>(buffers);
+            pass.forward::<S>(buffers, &mut None);
             total += labelled.losses::<S>(&pass, buffers);
             if !f64::is_finite(total) {
                 break;
@@ -139,6 +140,8 @@ pub struct Run<'a, T> {
     /// (rows, O), from the row `first_row` on
     pub(crate) outputs: &'a mut [T],
     pub(crate) first_row: usize,
+    /// Where these sequences are all that there is: threads for wide layers.
+    pub(crate) threads: Option<&'a mut Threads>,
 }
 
 impl<T: Float> Kernel for Run<'_, T> {
@@ -147,14 +150,14 @@ impl<T: Float> Kernel for Run<'_, T> {
 
     #[inline(always)]
     fn run<S: Isa>(self) {
-        let Self { stack, flat, derived, features, buffers, batch, outputs, first_row } = self;
+        let Self { stack, flat, derived, features, buffers, batch, outputs, first_row, mut threads } = self;
         let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
         let (mut first, o) = (0, stack.output);
         while let Some(rows) = rest.take(buffers.capacity) {
             let pass = Pass { stack, flat, derived, features, rows, first, dropout: None, learns: false };
             first += rows.width();
-            pass.forward::<S>(buffers);
+            pass.forward::<S>(buffers, &mut threads);
             for m in 0..rows.width() {
                 for t in 0..rows.lengths[m] {
                     let row = rows.starts[m] + t - first_row;

@@ -150,7 +150,7 @@ impl<T: Float> Learner<T> {
             inner(part).buffers.fit(stack, longest, batch)?;
         }
         while self.parts.len() < count {
-            let (buffers, gradient) = (Buffers::new(stack, longest, batch)?, Buffer::default());
+            let (buffers, gradient) = (Buffers::new(stack, longest, batch, true)?, Buffer::default());
             self.parts.push(Mutex::new(Part { buffers, gradient, loss: 0.0 }));
         }
         Ok(())

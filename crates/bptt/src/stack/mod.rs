@@ -5,6 +5,7 @@
 //! - [`forward`], [`backward`]: the sweeps of one layer in one direction, generic over the cell
 //!   ([`crate::cell::recurrence`]), one register of units of a few sequences at a time;
 //! - [`wide`]: the same for large layers, as products of matrices;
+//! - [`split`]: the same where no way back follows, in windows of timesteps and with the units cut into blocks for threads;
 //! - [`pass`]: through all layers and the readout, and back;
 //! - [`narrow`]: the same with a sequence in each lane, for training of few units;
 //! - [`job`]: what runs inside one instruction-set level;
@@ -25,8 +26,10 @@ pub(crate) mod learner;
 mod narrow;
 mod pass;
 pub(crate) mod rows;
+mod split;
 pub(crate) mod state;
 mod wide;
 
 pub use buffers::{Buffers, Derived};
 pub use layout::Stack;
+pub use split::Split;

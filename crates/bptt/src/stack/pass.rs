@@ -15,6 +15,7 @@ use crate::kernel::level::Isa;
 use crate::kernel::panel::Picked;
 use crate::kernel::product::{Outer, Product};
 use crate::kernel::tile::Matrix;
+use crate::threads::Threads;
 
 /// The network, its buffers and a group of sequences.
 pub(crate) struct Pass<'a, T> {
@@ -38,7 +39,9 @@ impl<T: Float> Pass<'_, T> {
     }
 
     /// Forward through all layers, from the states in the buffers, which become the final states.
-    pub fn forward<S: Isa>(&self, buffers: &mut Buffers<T>) {
+    ///
+    /// `threads` work on a wide layer together, where there are any for this pass.
+    pub fn forward<S: Isa>(&self, buffers: &mut Buffers<T>, threads: &mut Option<&mut Threads>) {
         if self.stack.is_wide::<T>() {
             let [rows, data] = &mut buffers.list;
             buffers.listed = self.rows.list([rows, data]);
@@ -46,7 +49,11 @@ impl<T: Float> Pass<'_, T> {
         with_cell!(self.stack.architecture.cell, |cell| {
             for layer in 0..self.stack.architecture.num_layers {
                 for direction in 0..self.stack.directions() {
-                    self.forward_layer::<S, _>(cell, layer, direction, buffers);
+                    if self.goes_split() {
+                        self.forward_split::<S, _>(cell, (layer, direction), buffers, threads);
+                    } else {
+                        self.forward_layer::<S, _>(cell, layer, direction, buffers);
+                    }
                 }
                 self.finish_outputs(layer, buffers);
             }

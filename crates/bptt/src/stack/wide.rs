@@ -12,7 +12,7 @@ use super::pass::Pass;
 use crate::Float;
 use crate::cell::recurrence::Recurrence;
 use crate::kernel::level::Isa;
-use crate::kernel::panel::{PanelOuter, PanelProduct, Picked, Start, panel};
+use crate::kernel::panel::{PanelOuter, PanelProduct, Picked, Start, panel, panel_at};
 
 /// A panel of units of a step.
 #[derive(Clone, Copy)]
@@ -21,6 +21,18 @@ pub(super) struct Units {
     pub active: usize,
     pub first: usize,
     pub count: usize,
+}
+
+/// Where the panels of a step go on after those of `gate` for the units from `n` on: with the next gate, then with the
+/// next units.
+fn next_panel<C: Recurrence>(gate: usize, after: usize, (n, p): (usize, usize)) -> usize {
+    if gate + 1 < C::GATES {
+        (gate + 1) * p + n
+    } else if after < p {
+        after
+    } else {
+        0
+    }
 }
 
 impl<T: Float> Pass<'_, T> {
@@ -60,6 +72,7 @@ impl<T: Float> Pass<'_, T> {
                     out: &mut kept[gate * p..],
                     stride: C::KEPT * p,
                     out_rows: Some(list),
+                    then: panel_at(panels, (gate * halves + half + 1) * k * p, k),
                 });
             }
         }
@@ -88,7 +101,9 @@ impl<T: Float> Pass<'_, T> {
             let outputs = &mut outputs[t * group * width..(t + 1) * group * width];
             for n in (0..p).step_by(panel::<T>()) {
                 let units = Units { active, first: n, count: panel::<T>().min(p - n) };
-                self.sums::<S, C>(part, units, now, sums);
+                let row = C::KEPT * p;
+                let past = Picked::all(&now[(C::KEPT - 1) * p..], row);
+                self.sums::<S, C>(part, (units, 0), past, (now, row), sums);
                 let (sizes, mask, column) = ((h, p), &*derived.mask, direction * p);
                 let (now, next, outputs) = (&mut *now, &mut *next, &mut *outputs);
                 let (weight_hh, bias) = (&[][..], &[][..]);
@@ -99,18 +114,29 @@ impl<T: Float> Pass<'_, T> {
         }
     }
 
-    /// The sums of all gates for a panel of units, from the inputs and states of `now`.
-    fn sums<S: Isa, C: Recurrence>(&self, part: usize, units: Units, now: &[T], sums: &mut [T]) {
+    /// The sums of all gates for a panel of units, of a block that begins with the unit `first`, from the states `past` of all
+    /// units and the inputs in the rows `now`, `row` apart.
+    pub(super) fn sums<S: Isa, C: Recurrence>(
+        &self,
+        part: usize,
+        (units, first): (Units, usize),
+        past: Picked<'_, T>,
+        (now, row): (&[T], usize),
+        sums: &mut [T],
+    ) {
         let (h, p) = (self.stack.hidden, self.stack.stride::<T>());
-        let (n, row) = (units.first, C::KEPT * p);
+        let n = first + units.first;
         let panels = &self.derived.hidden[part * C::GATES * h * p..][..C::GATES * h * p];
         let bias = &self.derived.bias[(part * (C::GATES + 1) + C::GATES) * p..][..p];
         for gate in 0..C::GATES {
             let split = C::SPLIT && gate == C::GATES - 1;
-            let start =
-                if split { Picked::all(&bias[n..], 0) } else { Picked::all(&now[gate * p + n..], row) };
+            let start = if split {
+                Picked::all(&bias[n..], 0)
+            } else {
+                Picked::all(&now[gate * (row / C::KEPT) + units.first..], row)
+            };
             S::call(PanelProduct {
-                a: Picked::all(&now[(C::KEPT - 1) * p..], row),
+                a: past,
                 rows: units.active,
                 k: h,
                 panels: &panels[(gate * p + n) * h..][..units.count * h],
@@ -119,6 +145,7 @@ impl<T: Float> Pass<'_, T> {
                 out: &mut sums[gate * panel::<T>()..],
                 stride: C::GATES * panel::<T>(),
                 out_rows: None,
+                then: panel_at(panels, next_panel::<C>(gate, n + units.count, (n, p)) * h, h),
             });
         }
     }
@@ -194,6 +221,7 @@ impl<T: Float> Pass<'_, T> {
                 out: sums,
                 stride: panel::<T>(),
                 out_rows: None,
+                then: panel_at(panels, next_panel::<C>(gate, n + columns, (n, p)) * h, h),
             });
             start = Start::Result;
         }
@@ -295,6 +323,7 @@ impl<T: Float> Pass<'_, T> {
                         out: &mut d_outputs[half * p..],
                         stride: width,
                         out_rows: Some(list),
+                        then: panel_at(panels, (gate * stack.directions() + half + 1) * h * p, h),
                     });
                 }
             }

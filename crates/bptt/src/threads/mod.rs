@@ -1,11 +1,13 @@
 //! Several threads: the sequences of a batch in parts, each worked on by one thread from its first timestep to its last.
 //!
 //! - [`Threads`]: the workers, and the parts that they take;
+//! - [`phases`]: parts of a single sequence's timestep, where there are no other sequences;
 //! - [`share`]: into how many parts a batch is cut, a matter of sizes alone, so that the bits are the same at any number
 //!   of threads;
 //! - [`available`]: how many threads there are where nobody says.
 
 pub(crate) mod available;
+pub(crate) mod phases;
 mod pool;
 pub(crate) mod share;
 

@@ -13,7 +13,7 @@ use super::share::WORK_OF_A_CALL;
 
 /// How often a thread that waits looks before it goes to sleep: some 25 µs. To be woken takes 30 µs, as long as all that
 /// lies between two batches of a network of up to 100 units.
-const LOOKS: usize = 1000;
+pub(super) const LOOKS: usize = 1000;
 
 /// The threads of one trainer or predictor: the one that calls, and workers.
 pub struct Threads {
@@ -40,7 +40,7 @@ struct Shared {
 /// In cache lines of its own (processors fetch them in pairs): who looks at it does not disturb who writes beside it.
 #[derive(Default)]
 #[repr(align(128))]
-struct Line<T>(T);
+pub(super) struct Line<T>(pub T);
 
 /// The work at hand.
 #[derive(Default)]

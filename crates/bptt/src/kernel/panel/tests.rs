@@ -38,6 +38,7 @@ fn check_product<T: Float>(level: Level, (rows, k, columns): (usize, usize, usiz
             out: &mut out,
             stride,
             out_rows: Some(&picked),
+            then: &[],
         });
         for row in 0..rows {
             for n in 0..stride.min(before.len() - row * stride) {
@@ -138,6 +139,7 @@ fn check_alone<T: Float>() {
                 out: &mut out,
                 stride: columns,
                 out_rows: None,
+                then: &[],
             });
             out
         };
