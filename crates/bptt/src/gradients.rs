@@ -92,13 +92,13 @@ impl<T: Float> Gradients<T> {
         };
         let mut learner = Learner::new(&stack, config, model.params.flat().len())?;
         let whole = TrainConfig { truncate: None, ..config.clone() };
-        learner.fit(&stack, &whole, data.offsets, data.len())?;
+        let work = data.offsets[data.len()].saturating_mul(3 * model.params.flat().len());
+        let mut threads = Threads::for_one_call(config.threads, work);
+        learner.fit(&stack, &whole, data.offsets, data.len(), &threads)?;
         let mut members: Vec<usize> = (0..data.len()).collect();
         crate::group::sort_by_length(&mut members, data.offsets);
         learner.exchange(&mut state, &stack, &members, false);
         let place = (&stack, model.params.flat(), level);
-        let work = data.offsets[data.len()].saturating_mul(3 * model.params.flat().len());
-        let mut threads = Threads::for_one_call(config.threads, work);
         let (totals, gradient) =
             learner.batch_gradient(&mut threads, place, data.sequences(), &members, &whole);
         let mut params = model.params.zeros_like()?;

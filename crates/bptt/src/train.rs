@@ -295,7 +295,9 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
                 self.make_learner()?;
                 let stack = self.model.stack();
                 match &mut self.learner {
-                    Some(learner) => learner.fit(&stack, &self.config, data.offsets, batch_size),
+                    Some(learner) => {
+                        learner.fit(&stack, &self.config, data.offsets, batch_size, &self.threads)
+                    }
                     None => Ok(()),
                 }
             }

@@ -82,6 +82,33 @@ fn stacks_have_the_same_bits_at_any_number_of_threads() {
     check_stacks::<f64>();
 }
 
+/// Batches of few sequences on wide layers: threads share the units of each step.
+fn check_wide<T: Float>() {
+    let some = Vec::from_iter(0..20);
+    let (ragged, equal) =
+        (data::<T>(12, true).subset(&some).unwrap(), data::<T>(9, false).subset(&some).unwrap());
+    let plain = TrainConfig { batch_size: 7, shuffle: Some(1), ..Default::default() };
+    let windows = TrainConfig {
+        optimizer: Optimizer::adam(),
+        truncate: Some(5),
+        accumulate: 3,
+        clip_norm: Some(0.5),
+        ..plain.clone()
+    };
+    let singly = TrainConfig { batch_size: 1, ..plain.clone() };
+    check(257, Architecture::elman(Activation::Tanh), &plain, &ragged);
+    check(256, Architecture::elman(Activation::Relu).num_layers(2), &singly, &equal);
+    check(129, Architecture::gru().bidirectional(true), &plain, &equal);
+    check(129, Architecture::gru(), &windows, &ragged);
+    check(144, Architecture::lstm().num_layers(2).bidirectional(true).dropout(0.3), &plain, &ragged);
+}
+
+#[test]
+fn wide_layers_have_the_same_bits_at_any_number_of_threads() {
+    check_wide::<f32>();
+    check_wide::<f64>();
+}
+
 fn check_plain<T: Float>(small: usize) {
     for activation in [Activation::Tanh, Activation::Relu] {
         let elman = Architecture::elman(activation);
@@ -209,14 +236,19 @@ fn divergence_is_the_same_at_any_number_of_threads() {
 #[test]
 fn gradients_have_the_same_bits_at_any_number_of_threads() {
     let data = data::<f64>(12, true);
-    let model = DynRnn::<f64>::with_architecture(3, 9, 2, Architecture::lstm(), 1).unwrap();
-    let found = THREADS.map(|threads| {
-        let config = TrainConfig { threads, ..Default::default() };
-        let (_, state) = Gradients::with_config(&model, &data, &config, None, Level::best()).unwrap();
-        Gradients::with_config(&model, &data, &config, Some(&state), Level::best()).unwrap()
-    });
-    for other in &found[1..] {
-        assert_eq!(bits(other.0.params.flat()), bits(found[0].0.params.flat()));
-        assert_eq!(other, &found[0]);
+    // Many sequences in parts, and few on a wide layer, whose units are shared out.
+    for (hidden, data) in
+        [(9, data.subset(&Vec::from_iter(0..SEQUENCES)).unwrap()), (129, data.subset(&[9, 4, 7]).unwrap())]
+    {
+        let model = DynRnn::<f64>::with_architecture(3, hidden, 2, Architecture::lstm(), 1).unwrap();
+        let found = THREADS.map(|threads| {
+            let config = TrainConfig { threads, ..Default::default() };
+            let (_, state) = Gradients::with_config(&model, &data, &config, None, Level::best()).unwrap();
+            Gradients::with_config(&model, &data, &config, Some(&state), Level::best()).unwrap()
+        });
+        for other in &found[1..] {
+            assert_eq!(bits(other.0.params.flat()), bits(found[0].0.params.flat()));
+            assert_eq!(other, &found[0]);
+        }
     }
 }

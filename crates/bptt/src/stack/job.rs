@@ -32,6 +32,8 @@ pub struct Learn<'a, T> {
     /// The batch is the first so many sequences of [`Buffers::starts`].
     pub(crate) batch: usize,
     pub(crate) gradient: Option<&'a mut [T]>,
+    /// Where these sequences are all that there is: threads for wide layers.
+    pub(crate) threads: Option<&'a mut Threads>,
 }
 
 impl<T: Float> Kernel for Learn<'_, T> {
@@ -40,7 +42,9 @@ impl<T: Float> Kernel for Learn<'_, T> {
 
     #[inline(always)]
     fn run<S: Isa>(self) -> f64 {
-        let Self { stack, flat, derived, features, buffers, dropout, mut gradient, batch, .. } = self;
+        let Self {
+            stack, flat, derived, features, buffers, dropout, mut gradient, batch, mut threads, ..
+        } = self;
         let (starts, lengths) = (std::mem::take(&mut buffers.starts), std::mem::take(&mut buffers.lengths));
         let mut rest = Rows { starts: &starts[..batch], lengths: &lengths[..batch] };
         let Self { labels, weights, objective, scale, .. } = self;
@@ -61,13 +65,13 @@ impl<T: Float> Kernel for Learn<'_, T> {
                 }
                 continue;
             }
-            pass.forward::<S>(buffers, &mut None);
+            pass.forward::<S>(buffers, &mut threads);
             total += labelled.losses::<S>(&pass, buffers);
             if !f64::is_finite(total) {
                 break;
             }
             if let Some(gradient) = &mut gradient {
-                pass.backward::<S>(buffers, gradient);
+                pass.backward::<S>(buffers, gradient, &mut threads);
             }
         }
         (buffers.starts, buffers.lengths) = (starts, lengths);

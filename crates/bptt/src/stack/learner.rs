@@ -4,6 +4,7 @@ use super::buffers::{Buffers, Derived};
 use super::dropout::Dropout;
 use super::job::Learn;
 use super::layout::Stack;
+use super::split::Split;
 use super::state::State;
 use crate::buffer::Buffer;
 use crate::clip::{clip_norm, clip_value};
@@ -53,6 +54,8 @@ pub struct Learner<T> {
     parts: Vec<Mutex<Part<T>>>,
     /// Sequences that a part has at most.
     share: usize,
+    /// Whether threads work on the layers of the only part together.
+    is_team: bool,
     /// Of a batch, or of as many as an update takes.
     pub(crate) gradient: Buffer<T>,
     /// The losses of an evaluation's chunks.
@@ -92,6 +95,7 @@ impl<T: Float> Learner<T> {
             derived: Derived::new(stack)?,
             parts: Vec::new(),
             share: 1,
+            is_team: false,
             losses: Vec::new(),
             gradient: Buffer::zeroed(len)?,
             optimizer: OptimizerState::new(config.optimizer, len)?,
@@ -107,6 +111,7 @@ impl<T: Float> Learner<T> {
         config: &TrainConfig,
         offsets: &[usize],
         batch: usize,
+        threads: &Threads,
     ) -> Result<()> {
         let whole = config.truncate.unwrap_or(usize::MAX);
         let timesteps = offsets[offsets.len() - 1].div_ceil(offsets.len() - 1).min(whole);
@@ -114,6 +119,12 @@ impl<T: Float> Learner<T> {
         self.share = share::sequences(batch, timesteps, work).max(1);
         let count = batch.div_ceil(self.share);
         self.fit_parts(stack, longest(offsets).min(whole), self.share, count)?;
+        let blocks = Split::<T>::blocks(stack, threads.most());
+        self.is_team = count == 1 && blocks > 1 && stack.is_wide::<T>();
+        if self.is_team {
+            let Buffers { split, batch, rows, .. } = &mut inner(&mut self.parts[0]).buffers;
+            split.fit_training(stack, *batch, *rows, blocks)?;
+        }
         for part in self.parts.iter_mut().take(count).skip(1) {
             let gradient = &mut inner(part).gradient;
             if gradient.is_empty() {
@@ -272,7 +283,8 @@ impl<T: Float> Learner<T> {
                 for start in (0..longest).step_by(len) {
                     let window = Window { members, start, len, fresh: start == 0 };
                     let count = part.buffers.select(window, data.offsets, (0, 1));
-                    *loss += learn(job, data, config, (&mut part.buffers, count), (0.0, None, None));
+                    let buffers = (&mut part.buffers, count, None);
+                    *loss += learn(job, data, config, buffers, (0.0, None, None));
                 }
             }
         });
@@ -302,7 +314,7 @@ impl<T: Float> Learner<T> {
         let job = (stack, flat, &self.derived, level);
         let first = Mutex::new(&mut self.gradient);
         let parts = &self.parts;
-        threads.run(count, &|number| {
+        let work = |number: usize, threads: Option<&mut Threads>| {
             let mut part = locked(&parts[number]);
             let Part { buffers, gradient, loss } = &mut *part;
             let selected = buffers.select(window, data.offsets, (number, count));
@@ -316,8 +328,13 @@ impl<T: Float> Learner<T> {
             };
             let gradient = scale.map(|_| &mut **gradient);
             let scale = scale.unwrap_or(0.0);
-            *loss = learn(job, data, config, (buffers, selected), (scale, dropout, gradient));
-        });
+            *loss = learn(job, data, config, (buffers, selected, threads), (scale, dropout, gradient));
+        };
+        if self.is_team {
+            work(0, Some(threads));
+        } else {
+            threads.run(count, &|number| work(number, None));
+        }
         let mut total = 0.0;
         for part in &mut self.parts[..count] {
             total += inner(part).loss;
@@ -367,7 +384,7 @@ fn learn<T: Float>(
     (stack, flat, derived, level): (&Stack, &[T], &Derived<T>, Level),
     data: Sequences<'_, T>,
     config: &TrainConfig,
-    (buffers, count): (&mut Buffers<T>, usize),
+    (buffers, count, threads): (&mut Buffers<T>, usize, Option<&mut Threads>),
     (scale, dropout, gradient): (f64, Option<Dropout>, Option<&mut [T]>),
 ) -> f64 {
     if count == 0 {
@@ -386,6 +403,7 @@ fn learn<T: Float>(
         buffers,
         batch: count,
         gradient,
+        threads,
     };
     T::learn(job, level)
 }

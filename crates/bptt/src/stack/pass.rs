@@ -49,7 +49,7 @@ impl<T: Float> Pass<'_, T> {
         with_cell!(self.stack.architecture.cell, |cell| {
             for layer in 0..self.stack.architecture.num_layers {
                 for direction in 0..self.stack.directions() {
-                    if self.goes_split() {
+                    if self.goes_split(threads) {
                         self.forward_split::<S, _>(cell, (layer, direction), buffers, threads);
                     } else {
                         self.forward_layer::<S, _>(cell, layer, direction, buffers);
@@ -208,13 +208,22 @@ impl<T: Float> Pass<'_, T> {
     }
 
     /// Back through readout and layers, from the gradient of the readout's outputs in `buffers.readout`; adds to `gradient`.
-    pub fn backward<S: Isa>(&self, buffers: &mut Buffers<T>, gradient: &mut [T]) {
+    pub fn backward<S: Isa>(
+        &self,
+        buffers: &mut Buffers<T>,
+        gradient: &mut [T],
+        threads: &mut Option<&mut Threads>,
+    ) {
         self.readout_backward::<S>(buffers, gradient);
         with_cell!(self.stack.architecture.cell, |cell| {
             for layer in (0..self.stack.architecture.num_layers).rev() {
-                let wide = self.stack.is_wide::<T>();
+                let (wide, split) = (self.stack.is_wide::<T>(), self.goes_split(threads));
                 for direction in 0..self.stack.directions() {
-                    if wide {
+                    if split {
+                        let part = (layer, direction);
+                        self.sweep_back_split::<S, _>(cell, part, buffers, threads);
+                        self.gradients_split::<S, _>(cell, part, buffers, gradient, threads);
+                    } else if wide {
                         self.sweep_back_wide::<S, _>(cell, layer, direction, buffers);
                         self.gradients_acc_wide::<S, _>(cell, layer, direction, buffers, gradient);
                     } else {
@@ -223,7 +232,9 @@ impl<T: Float> Pass<'_, T> {
                     }
                 }
                 if layer > 0 {
-                    if wide {
+                    if split {
+                        self.inputs_back_split::<S, _>(cell, layer, buffers, threads);
+                    } else if wide {
                         self.inputs_backward_wide::<S, _>(cell, layer, buffers);
                     } else {
                         self.inputs_backward::<S, _>(cell, layer, buffers);

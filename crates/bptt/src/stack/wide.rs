@@ -10,7 +10,7 @@ use super::buffers::Buffers;
 use super::forward::{self, Cells, Way, two_rows};
 use super::pass::Pass;
 use crate::Float;
-use crate::cell::recurrence::Recurrence;
+use crate::cell::recurrence::{MOST_GATES, Recurrence};
 use crate::kernel::level::Isa;
 use crate::kernel::panel::{PanelOuter, PanelProduct, Picked, Start, panel, panel_at};
 
@@ -21,6 +21,16 @@ pub(super) struct Units {
     pub active: usize,
     pub first: usize,
     pub count: usize,
+}
+
+/// The deltas of a step that `W_hh` sees.
+#[derive(Clone, Copy)]
+pub(super) struct Deltas<'a, T> {
+    /// Rows `stride` apart.
+    pub rows: &'a [T],
+    pub stride: usize,
+    /// Where in a row those of each gate are.
+    pub gates: [usize; MOST_GATES],
 }
 
 /// Where the panels of a step go on after those of `gate` for the units from `n` on: with the next gate, then with the
@@ -176,7 +186,9 @@ impl<T: Float> Pass<'_, T> {
             let d_outputs = &d_outputs[t * group * width..(t + 1) * group * width];
             for n in (0..p).step_by(panel::<T>()) {
                 let units = Units { active, first: n, count: panel::<T>().min(p - n) };
-                self.sums_back::<S, C>(part, (units, after), next, &d_outputs[column..], sums);
+                let deltas =
+                    Deltas { rows: next, stride: C::KEPT * p, gates: C::HIDDEN.map(|piece| piece * p) };
+                self.sums_back::<S, C>(part, (units, 0, after), deltas, &d_outputs[column..], sums);
                 let (now, next, carried, hidden_t) = (&mut *now, &*next, &mut **carried, &[][..]);
                 let (sizes, sum) = ((h, p), h);
                 let step = backward::Tile {
@@ -197,22 +209,24 @@ impl<T: Float> Pass<'_, T> {
         }
     }
 
-    /// `d_h` for a panel of units, from the gradient of the outputs and, of the first `after` sequences, the deltas of `next`.
-    fn sums_back<S: Isa, C: Recurrence>(
+    /// `d_h` for a panel of units, of a block that begins with the unit `first`, from the gradient of the outputs and, of the
+    /// first `after` sequences, the deltas of all units in the step that comes after.
+    pub(super) fn sums_back<S: Isa, C: Recurrence>(
         &self,
         part: usize,
-        (units, after): (Units, usize),
-        next: &[T],
+        (units, first, after): (Units, usize, usize),
+        deltas: Deltas<'_, T>,
         d_outputs: &[T],
         sums: &mut [T],
     ) {
         let (h, p, width) = (self.stack.hidden, self.stack.stride::<T>(), self.stack.width::<T>());
-        let Units { active, first: n, count: columns } = units;
+        let Units { active, count: columns, .. } = units;
+        let n = first + units.first;
         let panels = &self.derived.hidden_t[part * C::GATES * h * p..][..C::GATES * h * p];
         let mut start = Start::Rows(Picked::all(&d_outputs[n..], width));
         for gate in 0..C::GATES {
             S::call(PanelProduct {
-                a: Picked::all(&next[C::HIDDEN[gate] * p..], C::KEPT * p),
+                a: Picked::all(&deltas.rows[deltas.gates[gate]..], deltas.stride),
                 rows: after.min(active),
                 k: h,
                 panels: &panels[(gate * p + n) * h..][..columns * h],

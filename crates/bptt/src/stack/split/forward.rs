@@ -1,6 +1,6 @@
 //! A layer in one direction, window by window and block by block.
 
-use super::{Block, Blocks, Split};
+use super::{Block, Blocks, Split, changed, own};
 use crate::Float;
 use crate::cell::recurrence::Recurrence;
 use crate::kernel::denormal::flushed;
@@ -10,14 +10,16 @@ use crate::stack::buffers::Buffers;
 use crate::stack::forward::{Cells, Tile, Way, two_rows};
 use crate::stack::pass::Pass;
 use crate::stack::wide::Units;
+use crate::threads::Threads;
 use crate::threads::phases::run_phases;
-use crate::threads::{Threads, inner, locked};
 
 /// Timesteps of a layer in one direction.
 #[derive(Clone, Copy)]
 struct Window<'a, T> {
     layer: usize,
     direction: usize,
+    /// Among a block's kept rows.
+    part: usize,
     way: Way,
     /// The first timestep, and the one after the last.
     start: usize,
@@ -37,9 +39,9 @@ struct Window<'a, T> {
 type States<'a, T> = [&'a mut [T]; 2];
 
 impl<T: Float> Pass<'_, T> {
-    /// Whether the way forward goes this way.
-    pub(in crate::stack) fn goes_split(&self) -> bool {
-        !self.learns && self.stack.is_wide::<T>()
+    /// Whether a layer goes this way: without a way back, or on `threads`.
+    pub(in crate::stack) fn goes_split(&self, threads: &Option<&mut Threads>) -> bool {
+        self.stack.is_wide::<T>() && (!self.learns || threads.is_some())
     }
 
     /// Forward through one layer in one direction, from the states in the buffers, which become the final states.
@@ -60,8 +62,9 @@ impl<T: Float> Pass<'_, T> {
         let at = ((layer * stack.directions() + direction) * *batch + self.first) * p;
         let memory = if C::MEMORY { &mut memory[at..] } else { &mut [] };
         let mut states = [&mut hidden[at..], memory];
-        blocks.states.fill(states[0], group, p);
-        let len = Split::<T>::window(&stack, group);
+        let kept_part = if self.learns { layer * stack.directions() + direction } else { 0 };
+        blocks.states.fill(states[0], group);
+        let len = if self.learns { rows.steps() } else { Split::<T>::window(&stack, group) };
         let windows = rows.steps().div_ceil(len);
         let mut taken = 0;
         for number in 0..windows {
@@ -73,10 +76,22 @@ impl<T: Float> Pass<'_, T> {
                 *local = row - start * group;
             }
             let list = &local[..to - from];
-            let window =
-                Window { layer, direction, way, start, end, taken, below, output_len, rows: all, data, list };
+            let window = Window {
+                layer,
+                direction,
+                part: kept_part,
+                way,
+                start,
+                end,
+                taken,
+                below,
+                output_len,
+                rows: all,
+                data,
+                list,
+            };
             for block in &mut blocks.blocks {
-                self.begin::<C>(inner(block), window, len, &states);
+                self.begin::<C>(own(block), window, len, &states);
             }
             run_phases(threads, end - start, blocks.blocks.len(), &|phase, number| {
                 // A worker's control register is its own.
@@ -84,7 +99,7 @@ impl<T: Float> Pass<'_, T> {
             });
             taken += end - start;
             for block in &mut blocks.blocks {
-                self.finish::<C>(inner(block), window, &mut states, &mut outputs[..output_len]);
+                self.finish::<C>(own(block), window, &mut states, &mut outputs[..output_len]);
             }
         }
     }
@@ -99,20 +114,23 @@ impl<T: Float> Pass<'_, T> {
         number: usize,
     ) {
         let Window { way, start, end, taken, .. } = window;
-        let (p, several) = (self.stack.stride::<T>(), blocks.blocks.len() > 1);
-        let block = &mut *locked(&blocks.blocks[number]);
+        let several = blocks.blocks.len() > 1;
+        let block = &mut *changed(&blocks.blocks[number]);
         if phase == 0 {
             self.project_block::<S, C>(block, window);
         }
         let t = if way.reverse { end - 1 - phase } else { start + phase };
         let active = self.rows.active(t);
         if several {
-            blocks.states.gather(taken + phase, active, &mut block.past, p);
+            blocks.states.gather(taken + phase, active, &mut block.past);
         }
         self.step_block::<S, C>(cell, block, window, (t, active), several);
         if several {
             let outputs = &block.outputs[(t - start) * self.rows.width() * block.units..];
-            blocks.states.put(taken + phase + 1, number, &outputs[..active * block.units]);
+            let outputs = &outputs[..active * block.units];
+            blocks
+                .states
+                .put(taken + phase + 1, number, |rows| rows[..outputs.len()].copy_from_slice(outputs));
         }
     }
 
@@ -126,8 +144,9 @@ impl<T: Float> Pass<'_, T> {
         states: &States<'_, T>,
     ) {
         let (p, group) = (self.stack.stride::<T>(), self.rows.width());
-        let Block { first, units, kept, .. } = block;
-        let row_len = C::KEPT * *units;
+        let kept = block.kept_range(window.part);
+        let Block { first, units, kept: all, .. } = block;
+        let (kept, row_len) = (&mut all[kept], C::KEPT * *units);
         let Window { way, start, end, .. } = window;
         for m in 0..group {
             let length = self.rows.lengths[m];
@@ -158,9 +177,10 @@ impl<T: Float> Pass<'_, T> {
         let (stack, derived) = (self.stack, self.derived);
         let (h, p, width) = (stack.hidden, stack.stride::<T>(), stack.width::<T>());
         let Window { layer, direction, way, below, output_len, rows, data, list, .. } = window;
-        let Block { first, units, kept, .. } = block;
+        let kept = block.kept_range(window.part);
+        let Block { first, units, kept: all, .. } = block;
         let part = layer * stack.directions() + direction;
-        let kept = &mut kept[way.row(0) * self.rows.width() * C::KEPT * *units..];
+        let kept = &mut all[kept][way.row(0) * self.rows.width() * C::KEPT * *units..];
         let bias = &derived.bias[part * (C::GATES + 1) * p..][..C::GATES * p];
         let panels = &derived.inputs[stack.inputs_at(layer, direction) * C::GATES * p..];
         let (k, halves) = if layer == 0 { (stack.input, 1) } else { (h, stack.directions()) };
@@ -200,7 +220,9 @@ impl<T: Float> Pass<'_, T> {
         let (p, group) = (self.stack.stride::<T>(), self.rows.width());
         let Window { layer, direction, way, start, .. } = window;
         let part = layer * self.stack.directions() + direction;
-        let Block { first, units, kept, outputs, sums, past } = block;
+        let kept = block.kept_range(window.part);
+        let Block { first, units, kept: all, outputs, sums, past, .. } = block;
+        let kept = &mut all[kept];
         let (units, row) = (*units, C::KEPT * *units);
         let (now, next) = two_rows(kept, way.row(t - start), way.next(t - start), group * row);
         let outputs = &mut outputs[(t - start) * group * units..][..group * units];
@@ -226,7 +248,7 @@ impl<T: Float> Pass<'_, T> {
         outputs: &mut [T],
     ) {
         let (p, width, group) = (self.stack.stride::<T>(), self.stack.width::<T>(), self.rows.width());
-        let Block { first, units, kept, .. } = block;
+        let (Block { first, units, .. }, kept) = (block, &block.kept[block.kept_range(window.part)]);
         let Window { direction, way, start, end, .. } = window;
         for m in 0..group {
             let length = self.rows.lengths[m];

@@ -1,22 +1,25 @@
-//! Wide layers forward, where no way back follows: in windows of timesteps, and with the units cut into blocks, one for
-//! each thread.
+//! Wide layers in windows of timesteps, and with the units cut into blocks, one for each thread.
 //!
-//! What a step keeps for the way back would be most of what goes through the caches; here it lies in the rows of a window,
-//! which stay in them. And a few sequences are too few for a thread to have some of its own: so each thread has units of
-//! its own, whose weights its core reads. A step needs `h_{t−1}` of all units: every block leaves its `h_t` where the
-//! others find it in the next phase ([`crate::threads::phases`]).
+//! Where no way back follows, what a step keeps for it would be most of what goes through the caches; here it lies in the
+//! rows of a window, which stay in them. And a few sequences are too few for a thread to have some of its own: so each
+//! thread has units of its own, whose weights its core reads. A step needs `h_{t−1}` of all units, and on the way back
+//! their deltas: every block leaves what it has where the others find it in the next phase ([`crate::threads::phases`]).
+//! For training the whole sequence is one window.
 //!
 //! A unit's sums are the same whichever block it is in, and whichever window its timestep.
 
+mod backward;
 mod exchange;
 mod forward;
+mod gradients;
 
-use std::sync::Mutex;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::layout::Stack;
 use crate::buffer::Buffer;
 use crate::cell::recurrence::kept_pieces;
-use crate::kernel::panel::panel;
+use crate::kernel::panel::{outer_elements, panel};
 use crate::threads::phases::MOST_PARTS;
 use crate::{Float, Result};
 use exchange::Exchange;
@@ -40,11 +43,24 @@ pub struct Split<T> {
 /// The units of a layer in one direction.
 #[derive(Debug)]
 struct Blocks<T> {
-    blocks: Vec<Mutex<Block<T>>>,
+    blocks: Vec<RwLock<Block<T>>>,
     /// `h`, where there are several.
     states: Exchange<T>,
-    /// Sequences and rows of a window that there is room for.
-    fits: (usize, usize),
+    /// The deltas that `W_hh` sees, gate by gate, where a way back follows.
+    deltas: Exchange<T>,
+    /// What the gradients of each block need.
+    rooms: Vec<Mutex<Room<T>>>,
+    fits: Fits,
+}
+
+/// What there is room for.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Fits {
+    sequences: usize,
+    /// Rows of a window.
+    rows: usize,
+    /// Layers and directions that keep rows of their own for a way back, or none.
+    kept: usize,
 }
 
 /// Some units of a layer in one direction.
@@ -53,20 +69,40 @@ struct Block<T> {
     /// The first one, and how many, padding included: whole panels but for the layer's last one.
     first: usize,
     units: usize,
-    /// As [`super::Buffers::kept`]. (timesteps of a window + 1, sequences, KEPT·units)
+    /// As [`super::Buffers::kept`]. (layers and directions, where a way back follows; timesteps of a window + 1, sequences,
+    /// KEPT·units)
     kept: Buffer<T>,
+    /// Elements for each layer and direction.
+    kept_len: usize,
     /// `h_t`. (timesteps of a window, sequences, units)
     outputs: Buffer<T>,
     /// The sums of the gates. (sequences, G, panel)
     sums: Buffer<T>,
-    /// `h_{t−1}` of all units, where there are several blocks. (sequences, P)
+    /// `h_{t−1}` of all units, where there are several blocks, and on the way back their deltas. (sequences, G, P)
     past: Buffer<T>,
+    /// Gradients that pass the gates by. (sequences, 2, units)
+    carried: Buffer<T>,
+}
+
+/// For the gradients of a block.
+#[derive(Debug)]
+struct Room<T> {
+    /// For [`crate::kernel::panel::PanelOuter`].
+    outer: Buffer<T>,
+    /// Those of its biases. (2, G, units)
+    biases: Buffer<T>,
+}
+
+impl<T> Default for Blocks<T> {
+    fn default() -> Self {
+        let (states, deltas) = (Exchange::default(), Exchange::default());
+        Self { blocks: Vec::new(), states, deltas, rooms: Vec::new(), fits: Fits::default() }
+    }
 }
 
 impl<T> Default for Split<T> {
     fn default() -> Self {
-        let none = || Blocks { blocks: Vec::new(), states: Exchange::default(), fits: (0, 0) };
-        Self { alone: none(), together: none(), list: Vec::new() }
+        Self { alone: Blocks::default(), together: Blocks::default(), list: Vec::new() }
     }
 }
 
@@ -88,31 +124,60 @@ impl<T: Float> Split<T> {
         WINDOW_BYTES / 2 / row_bytes::<T>(stack).max(1)
     }
 
-    /// Makes room for groups of `sequences` sequences of up to `longest` timesteps, in one block and, where `blocks` is more,
-    /// in so many. Allocates only where that is more than ever before.
+    /// Makes room for predictions of groups of `sequences` sequences of up to `longest` timesteps, in one block and, where
+    /// `blocks` is more, in so many. Allocates only where that is more than ever before.
     pub fn fit(&mut self, stack: &Stack, sequences: usize, longest: usize, blocks: usize) -> Result<()> {
         // A window of any number of sequences has no more rows than that.
-        let rows = (WINDOW_BYTES / row_bytes::<T>(stack).max(1))
-            .max(sequences)
-            .min(sequences.saturating_mul(longest));
+        let rows = (WINDOW_BYTES / row_bytes::<T>(stack).max(1)).max(sequences);
+        let rows = rows.min(sequences.saturating_mul(longest));
+        let fits = Fits { sequences, rows, kept: 0 };
+        self.fit_list(rows);
+        self.alone.fit(stack, fits, 1)?;
+        if blocks > 1 { self.together.fit(stack, fits, blocks) } else { Ok(()) }
+    }
+
+    /// Makes room for training on groups of `sequences` sequences of `rows` rows, in `blocks` blocks, likewise.
+    pub fn fit_training(
+        &mut self,
+        stack: &Stack,
+        sequences: usize,
+        rows: usize,
+        blocks: usize,
+    ) -> Result<()> {
+        self.fit_list(rows);
+        self.together.fit(stack, Fits { sequences, rows, kept: stack.parts() }, blocks)
+    }
+
+    fn fit_list(&mut self, rows: usize) {
         if self.list.len() < rows {
             self.list = vec![0; rows];
         }
-        self.alone.fit(stack, (sequences, rows), 1)?;
-        if blocks > 1 { self.together.fit(stack, (sequences, rows), blocks) } else { Ok(()) }
     }
 }
 
 impl<T: Float> Blocks<T> {
-    fn fit(&mut self, stack: &Stack, (sequences, rows): (usize, usize), count: usize) -> Result<()> {
-        if sequences <= self.fits.0 && rows <= self.fits.1 && count == self.blocks.len() {
+    fn fit(&mut self, stack: &Stack, wanted: Fits, count: usize) -> Result<()> {
+        let fits = Fits {
+            sequences: wanted.sequences.max(self.fits.sequences),
+            rows: wanted.rows.max(self.fits.rows),
+            kept: wanted.kept,
+        };
+        if fits == self.fits && count == self.blocks.len() {
             return Ok(());
         }
-        let fits = (sequences.max(self.fits.0), rows.max(self.fits.1));
-        let cut = cut::<T>(stack.stride::<T>(), count);
-        let block = |units| Ok(Mutex::new(Block::new(stack, units, fits, count > 1)?));
+        let (p, gates) = (stack.stride::<T>(), stack.architecture.cell.gates());
+        let (cut, sequences) = (cut::<T>(p, count), fits.sequences);
+        let block = |units| Ok(RwLock::new(Block::new(stack, units, fits, count > 1)?));
+        let room = |units| Ok(Mutex::new(Room::new(stack, units, fits.rows)?));
+        *self = Self::default();
         self.blocks = cut.clone().map(block).collect::<Result<_>>()?;
-        self.states = if count > 1 { Exchange::new(cut, sequences)? } else { Exchange::default() };
+        if count > 1 {
+            self.states = Exchange::new(cut.clone(), sequences, (1, p))?;
+        }
+        if fits.kept > 0 {
+            self.deltas = Exchange::new(cut.clone(), sequences, (gates, p))?;
+            self.rooms = cut.map(room).collect::<Result<_>>()?;
+        }
         self.fits = fits;
         Ok(())
     }
@@ -131,25 +196,60 @@ fn row_bytes<T: Float>(stack: &Stack) -> usize {
 }
 
 impl<T: Float> Block<T> {
-    fn new(
-        stack: &Stack,
-        [first, end]: [usize; 2],
-        (sequences, rows): (usize, usize),
-        several: bool,
-    ) -> Result<Self> {
-        let (cell, units) = (stack.architecture.cell, end - first);
-        let past = if several { sequences.saturating_mul(stack.stride::<T>()) } else { 0 };
+    fn new(stack: &Stack, [first, end]: [usize; 2], fits: Fits, several: bool) -> Result<Self> {
+        let Fits { sequences, rows, kept } = fits;
+        let (cell, units, learns) = (stack.architecture.cell, end - first, kept > 0);
         // A row more for each sequence: the states before the first timestep.
-        let kept = rows.saturating_add(sequences).saturating_mul(kept_pieces(cell).saturating_mul(units));
+        let kept_len = rows.saturating_add(sequences).saturating_mul(kept_pieces(cell).saturating_mul(units));
+        let pieces = if learns { cell.gates() } else { usize::from(several) };
+        let carried = if learns { 2 * units } else { 0 };
+        let for_each = |elements: usize| Buffer::zeroed(sequences.saturating_mul(elements));
         Ok(Self {
             first,
             units,
-            kept: Buffer::zeroed(kept)?,
+            kept: Buffer::zeroed(kept_len.saturating_mul(kept.max(1)))?,
+            kept_len,
             outputs: Buffer::zeroed(rows.saturating_mul(units))?,
-            sums: Buffer::zeroed(sequences.saturating_mul(cell.gates() * panel::<T>()))?,
-            past: Buffer::zeroed(past)?,
+            sums: for_each(cell.gates() * panel::<T>())?,
+            past: for_each(pieces * stack.stride::<T>())?,
+            carried: for_each(carried)?,
         })
     }
+
+    /// Where the rows of a layer in one direction are kept.
+    fn kept_range(&self, part: usize) -> Range<usize> {
+        part * self.kept_len..(part + 1) * self.kept_len
+    }
+
+    /// Units without the padding, of `h` in all.
+    fn real_units(&self, h: usize) -> usize {
+        self.units.min(h - self.first)
+    }
+}
+
+impl<T: Float> Room<T> {
+    fn new(stack: &Stack, [first, end]: [usize; 2], rows: usize) -> Result<Self> {
+        let most = stack.input.max(stack.hidden);
+        let biases = 2 * stack.architecture.cell.gates() * (end - first);
+        Ok(Self { outer: Buffer::zeroed(outer_elements::<T>(rows, most))?, biases: Buffer::zeroed(biases)? })
+    }
+}
+
+/// The block, to change it; nobody else has it in this phase.
+fn changed<T>(block: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    block.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All blocks, to read them.
+fn all<T>(blocks: &[RwLock<T>]) -> [Option<RwLockReadGuard<'_, T>>; MOST_PARTS] {
+    std::array::from_fn(|number| {
+        blocks.get(number).map(|block| block.read().unwrap_or_else(PoisonError::into_inner))
+    })
+}
+
+/// The block, which nobody else has outside of phases.
+fn own<T>(block: &mut RwLock<T>) -> &mut T {
+    block.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
