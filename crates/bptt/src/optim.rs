@@ -3,9 +3,13 @@
 //! Formulas, names, defaults and the order of operations are those of PyTorch's `torch.optim`, one tensor at a time.
 //! The padding between parameters has gradient 0 and value 0, and every optimizer leaves it so.
 
+use std::sync::Mutex;
+
 use crate::buffer::Buffer;
 use crate::kernel::level::{Isa, Kernel, Level};
 use crate::kernel::vector::Vector;
+use crate::threads::pieces::MOST_PIECES;
+use crate::threads::{Threads, locked};
 use crate::{Error, Float, Result};
 
 /// What makes an update of a gradient `g` of a parameter `p`, at the learning rate `γ`.
@@ -218,14 +222,43 @@ impl<T: Float> OptimizerState<T> {
     /// One step.
     pub fn step(
         &mut self,
+        threads: &mut Threads,
         level: Level,
-        optimizer: Optimizer,
-        learning_rate: f64,
+        (optimizer, learning_rate): (Optimizer, f64),
         flat: &mut [T],
         gradient: &[T],
     ) {
         self.steps += 1;
-        T::step(Step { optimizer, learning_rate, state: self, flat, gradient }, level);
+        let (len, count, steps) = (flat.len(), threads.pieces(flat.len()), self.steps);
+        let mut first = Pieces::new(&mut self.first, len, count);
+        let mut second = Pieces::new(&mut self.second, len, count);
+        let mut third = Pieces::new(&mut self.third, len, count);
+        let memories = [&mut first, &mut second, &mut third].map(|pieces| &*pieces);
+        threads.for_pieces(flat, count, |number| cut(len, count, number + 1), &|number, flat| {
+            let from = cut(len, count, number);
+            let gradient = &gradient[from..from + flat.len()];
+            let [first, second, third] = &mut memories.map(|pieces| locked(&pieces.0[number]));
+            let memory = [&mut ***first, &mut ***second, &mut ***third];
+            T::step(Step { optimizer, learning_rate, steps, memory, flat, gradient }, level);
+        });
+    }
+}
+
+/// Where the `number`-th of `count` pieces of `len` elements begins, at a cache line.
+fn cut(len: usize, count: usize, number: usize) -> usize {
+    if number == count { len } else { len * number / count / 16 * 16 }
+}
+
+/// What a step remembers, cut as the parameters are, or empty.
+struct Pieces<'a, T>([Mutex<&'a mut [T]>; MOST_PIECES]);
+
+impl<'a, T> Pieces<'a, T> {
+    fn new(mut data: &'a mut [T], len: usize, count: usize) -> Self {
+        Self(std::array::from_fn(|number| {
+            let wanted =
+                if number < count { cut(len, count, number + 1) - cut(len, count, number) } else { 0 };
+            Mutex::new(data.split_off_mut(..wanted).unwrap_or_default())
+        }))
     }
 }
 
@@ -233,7 +266,10 @@ impl<T: Float> OptimizerState<T> {
 pub struct Step<'a, T> {
     optimizer: Optimizer,
     learning_rate: f64,
-    state: &'a mut OptimizerState<T>,
+    /// Steps made, this one among them.
+    steps: u64,
+    /// As in [`OptimizerState`].
+    memory: [&'a mut [T]; 3],
     flat: &'a mut [T],
     gradient: &'a [T],
 }
@@ -244,23 +280,22 @@ impl<T: Float> Kernel for Step<'_, T> {
 
     #[inline(always)]
     fn run<S: Isa>(self) {
-        let Self { optimizer, learning_rate, state, flat, gradient } = self;
-        let OptimizerState { first, second, third, steps } = state;
+        let Self { optimizer, learning_rate, steps, memory: [first, second, third], flat, gradient } = self;
         let rate = T::from_f64(learning_rate);
         match optimizer {
             _ if optimizer.is_plain_sgd() => sgd::<T, S>(flat, gradient, rate),
             Optimizer::Sgd { momentum, dampening, nesterov, weight_decay } => {
                 // The first gradient becomes the momentum as it is.
-                let (keep, take) = if *steps == 1 { (0.0, 1.0) } else { (momentum, 1.0 - dampening) };
+                let (keep, take) = if steps == 1 { (0.0, 1.0) } else { (momentum, 1.0 - dampening) };
                 let numbers = [keep, take, momentum, weight_decay, learning_rate];
                 sgd_with_momentum(flat, gradient, first, numbers.map(T::from_f64), nesterov);
             }
             Optimizer::Adam { betas, eps, weight_decay, amsgrad } => {
-                let adam = Adam::new(betas, eps, learning_rate, *steps);
+                let adam = Adam::new(betas, eps, learning_rate, steps);
                 adam.step(flat, gradient, (first, second, third), T::from_f64(weight_decay), T::ONE, amsgrad);
             }
             Optimizer::AdamW { betas, eps, weight_decay, amsgrad } => {
-                let adam = Adam::new(betas, eps, learning_rate, *steps);
+                let adam = Adam::new(betas, eps, learning_rate, steps);
                 let shrink = T::from_f64(1.0 - learning_rate * weight_decay);
                 adam.step(flat, gradient, (first, second, third), T::ZERO, shrink, amsgrad);
             }
@@ -269,7 +304,7 @@ impl<T: Float> Kernel for Step<'_, T> {
                 rmsprop(flat, gradient, (first, second, third), numbers.map(T::from_f64), centered);
             }
             Optimizer::Adagrad { lr_decay, eps, weight_decay, .. } => {
-                let rate = learning_rate / (1.0 + (*steps - 1) as f64 * lr_decay);
+                let rate = learning_rate / (1.0 + (steps - 1) as f64 * lr_decay);
                 adagrad(flat, gradient, second, [rate, eps, weight_decay].map(T::from_f64));
             }
         }
@@ -440,11 +475,12 @@ mod tests {
         let mut state = OptimizerState::<T>::new(optimizer, T::LINE).unwrap();
         let mut flat = Buffer::<T>::zeroed(T::LINE).unwrap();
         let mut gradient = Buffer::<T>::zeroed(T::LINE).unwrap();
+        let mut threads = Threads::new(1);
         gradient[0] = T::from_f64(0.01);
-        state.step(Level::best(), optimizer, 0.01, &mut flat, &gradient);
+        state.step(&mut threads, Level::best(), (optimizer, 0.01), &mut flat, &gradient);
         gradient[0] = T::ZERO;
         for _ in 0..30_000 {
-            state.step(Level::best(), optimizer, 0.01, &mut flat, &gradient);
+            state.step(&mut threads, Level::best(), (optimizer, 0.01), &mut flat, &gradient);
         }
         let remembered = state.first.iter().chain(state.second.iter()).chain(state.third.iter());
         for value in remembered.chain(flat.iter()) {

@@ -207,7 +207,7 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
         if blocks > 1 && stack.is_wide::<T>() {
             inner(&mut slots[0]).0.split.fit(&stack, chunk, longest, blocks)?;
         }
-        derived.refresh_once(&stack, flat);
+        derived.refresh_once(&stack, flat, threads);
         let (derived, slots, level) = (&*derived, &*slots, *level);
         let rest = Mutex::new(Rest::new(offsets, outputs, chunk, stack.output));
         let state = Mutex::new(state);

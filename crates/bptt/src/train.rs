@@ -373,7 +373,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
             }
             (_, Some(learner)) => {
                 let place = (self.model.params.flat_mut(), self.level);
-                learner.rest(place, (&self.config, learning_rate), &mut totals);
+                learner.rest(&mut self.threads, place, (&self.config, learning_rate), &mut totals);
                 totals.loss * self.config.reduction.factor(totals.weight)
             }
             (_, None) => f64::NAN,

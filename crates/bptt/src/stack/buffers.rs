@@ -2,11 +2,12 @@
 
 use super::layout::Stack;
 use super::narrow::{elements, is_narrow};
-use super::split::Split;
+use super::split::{Split, cut};
 use crate::buffer::Buffer;
 use crate::cell::recurrence::kept_pieces;
 use crate::kernel::panel::{outer_elements, pack, pack_transposed, panel};
 use crate::kernel::tile::Matrix;
+use crate::threads::Threads;
 use crate::{Float, Result};
 
 /// Bytes that a group of sequences may take: about what a second-level cache holds beside the weights.
@@ -209,14 +210,14 @@ impl<T: Float> Derived<T> {
     }
 
     /// Derives what the way forward needs from parameters that do not change, the first time that it is called.
-    pub fn refresh_once(&mut self, stack: &Stack, flat: &[T]) {
+    pub fn refresh_once(&mut self, stack: &Stack, flat: &[T], threads: &mut Threads) {
         if !self.is_derived {
-            self.refresh(stack, flat, false);
+            self.refresh(stack, flat, false, threads);
         }
     }
 
     /// Derives sums of biases, and for the way `back` the transposed weights.
-    pub fn refresh(&mut self, stack: &Stack, flat: &[T], back: bool) {
+    pub fn refresh(&mut self, stack: &Stack, flat: &[T], back: bool, threads: &mut Threads) {
         let (p, gates) = (stack.stride::<T>(), stack.architecture.cell.gates());
         let split = crate::cell::recurrence::is_split(stack.architecture.cell);
         self.is_derived = true;
@@ -235,7 +236,7 @@ impl<T: Float> Derived<T> {
                     bias[gates * p..].copy_from_slice(&hh[last..]);
                 }
                 if stack.is_wide::<T>() {
-                    self.pack_part(stack, flat, (layer, direction), back);
+                    self.pack_part(stack, flat, (layer, direction), back, threads);
                 } else if back {
                     self.transpose_part(stack, flat, (layer, direction));
                 }
@@ -260,27 +261,52 @@ impl<T: Float> Derived<T> {
         }
     }
 
-    /// Puts the weights of one layer in one direction into panels.
-    fn pack_part(&mut self, stack: &Stack, flat: &[T], (layer, direction): (usize, usize), back: bool) {
+    /// Puts the weights of one layer in one direction into panels, some panels on each thread.
+    fn pack_part(
+        &mut self,
+        stack: &Stack,
+        flat: &[T],
+        (layer, direction): (usize, usize),
+        back: bool,
+        threads: &mut Threads,
+    ) {
         let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
         let (place, part) = (stack.place::<T>(layer, direction), layer * stack.directions() + direction);
         let (k, halves) = if layer == 0 { (stack.input, 1) } else { (h, stack.directions()) };
         let hidden = part * gates * h * p;
         let inputs = stack.inputs_at(layer, direction) * gates * p;
+        let count = threads.pieces(gates * h * p).min(p.div_ceil(panel::<T>()));
+        let mut each = |out: &mut [T], k: usize, pack: &(dyn Fn(usize, usize, &mut [T]) + Sync)| {
+            let end = |number: usize| cut::<T>(p, count, number + 1) * k;
+            threads.for_pieces(out, count, end, &|number, out| {
+                pack(cut::<T>(p, count, number), cut::<T>(p, count, number + 1), out);
+            });
+        };
         for gate in 0..gates {
-            let at = |weights: usize| Matrix::new(&flat[weights + gate * p..], gates * p);
-            pack(at(place.weight_hh), h, p, &mut self.hidden[hidden + gate * h * p..][..h * p]);
+            let row = gates * p;
+            let at = |weights: usize| &flat[weights + gate * p..];
+            each(&mut self.hidden[hidden + gate * h * p..][..h * p], h, &|from, to, out| {
+                pack(Matrix::new(&at(place.weight_hh)[from..], row), h, to - from, out);
+            });
+            let transposed = |weights: usize, from: usize, to: usize, out: &mut [T]| {
+                pack_transposed(Matrix::new(&at(weights)[from * row..], row), to.min(h) - from, h, out);
+            };
             if back {
-                let panels = &mut self.hidden_t[hidden + gate * h * p..][..h * p];
-                pack_transposed(at(place.weight_hh), h, h, panels);
+                each(&mut self.hidden_t[hidden + gate * h * p..][..h * p], h, &|from, to, out| {
+                    transposed(place.weight_hh, from, to, out);
+                });
             }
             for half in 0..halves {
-                let weights = at(place.weight_ih + half * h * gates * p);
+                let weights = place.weight_ih + half * h * row;
                 let number = gate * halves + half;
-                pack(weights, k, p, &mut self.inputs[inputs + number * k * p..][..k * p]);
+                each(&mut self.inputs[inputs + number * k * p..][..k * p], k, &|from, to, out| {
+                    pack(Matrix::new(&at(weights)[from..], row), k, to - from, out);
+                });
                 if back && layer > 0 {
                     let first = (part - stack.directions()) * gates * h * stack.width::<T>();
-                    pack_transposed(weights, h, h, &mut self.inputs_t[first + number * h * p..][..h * p]);
+                    each(&mut self.inputs_t[first + number * h * p..][..h * p], h, &|from, to, out| {
+                        transposed(weights, from, to, out);
+                    });
                 }
             }
         }

@@ -180,7 +180,7 @@ impl<T: Float> Learner<T> {
     ) -> Result<(), usize> {
         // Of batches that an interruption separated from their update.
         if self.pending > 0 {
-            self.derived.refresh(stack, flat, true);
+            self.derived.refresh(stack, flat, true, threads);
         }
         for batch in order.chunks_mut(config.batch_size) {
             sort_by_length(batch, data.offsets);
@@ -191,8 +191,8 @@ impl<T: Float> Learner<T> {
                 let window = Window { members: batch, start, len, fresh: start == 0 };
                 let weight = weight(stack, data, config, window);
                 if self.pending == 0 {
-                    self.gradient.fill(T::ZERO);
-                    self.derived.refresh(stack, flat, true);
+                    clear(threads, &mut self.gradient);
+                    self.derived.refresh(stack, flat, true, threads);
                 }
                 let scale = config.reduction.factor(weight) / config.accumulate as f64;
                 let learns = weight > 0.0;
@@ -211,7 +211,7 @@ impl<T: Float> Learner<T> {
                 // A window without labels teaches nothing.
                 self.pending += usize::from(learns);
                 if self.pending == config.accumulate {
-                    self.rest((flat, level), (config, learning_rate), totals);
+                    self.rest(threads, (flat, level), (config, learning_rate), totals);
                 }
             }
         }
@@ -221,12 +221,13 @@ impl<T: Float> Learner<T> {
     /// The update that gradients wait for, if any do.
     pub fn rest(
         &mut self,
+        threads: &mut Threads,
         (flat, level): (&mut [T], Level),
         (config, learning_rate): (&TrainConfig, f64),
         totals: &mut Totals,
     ) {
         if self.pending > 0 {
-            self.update(flat, level, config, learning_rate);
+            self.update(threads, (flat, level), config, learning_rate);
             (totals.updates, self.pending) = (totals.updates + 1, 0);
         }
     }
@@ -242,8 +243,8 @@ impl<T: Float> Learner<T> {
     ) -> (Totals, &[T]) {
         let window = Window { members, start: 0, len: usize::MAX, fresh: false };
         let weight = weight(stack, data, config, window);
-        self.gradient.fill(T::ZERO);
-        self.derived.refresh(stack, flat, true);
+        clear(threads, &mut self.gradient);
+        self.derived.refresh(stack, flat, true, threads);
         let scale = config.reduction.factor(weight);
         let loss = self.learn(threads, (stack, flat, level), data, config, (window, Some(scale)));
         (Totals { loss, weight, ..Totals::default() }, &self.gradient)
@@ -267,7 +268,7 @@ impl<T: Float> Learner<T> {
         order: &mut [usize],
         config: &TrainConfig,
     ) -> Totals {
-        self.derived.refresh(stack, flat, false);
+        self.derived.refresh(stack, flat, false, threads);
         let (chunk, sequences) = (chunk(order.len()), order.len());
         let chunks = sequences.div_ceil(chunk);
         let count = self.evaluating(data.offsets, threads);
@@ -346,14 +347,20 @@ impl<T: Float> Learner<T> {
     }
 
     /// Clips, and steps.
-    fn update(&mut self, flat: &mut [T], level: Level, config: &TrainConfig, learning_rate: f64) {
+    fn update(
+        &mut self,
+        threads: &mut Threads,
+        (flat, level): (&mut [T], Level),
+        config: &TrainConfig,
+        learning_rate: f64,
+    ) {
         if let Some(limit) = config.clip_value {
             clip_value(&mut self.gradient, limit);
         }
         if let Some(most) = config.clip_norm {
             clip_norm(&mut self.gradient, most);
         }
-        self.optimizer.step(level, config.optimizer, learning_rate, flat, &self.gradient);
+        self.optimizer.step(threads, level, (config.optimizer, learning_rate), flat, &self.gradient);
     }
 }
 
@@ -406,6 +413,12 @@ fn learn<T: Float>(
         threads,
     };
     T::learn(job, level)
+}
+
+/// Makes a gradient zero.
+fn clear<T: Float>(threads: &mut Threads, gradient: &mut [T]) {
+    let (len, count) = (gradient.len(), threads.pieces(gradient.len()));
+    threads.for_pieces(gradient, count, |number| len * (number + 1) / count, &|_, piece| piece.fill(T::ZERO));
 }
 
 /// Adds the gradients of `parts` to `sum`, each element in the order of the parts.

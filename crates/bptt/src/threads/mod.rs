@@ -2,12 +2,14 @@
 //!
 //! - [`Threads`]: the workers, and the parts that they take;
 //! - [`phases`]: parts of a single sequence's timestep, where there are no other sequences;
+//! - [`pieces`]: buffers in pieces;
 //! - [`share`]: into how many parts a batch is cut, a matter of sizes alone, so that the bits are the same at any number
 //!   of threads;
 //! - [`available`]: how many threads there are where nobody says.
 
 pub(crate) mod available;
 pub(crate) mod phases;
+pub(crate) mod pieces;
 mod pool;
 pub(crate) mod share;
 

@@ -166,7 +166,7 @@ impl<T: Float> Blocks<T> {
             return Ok(());
         }
         let (p, gates) = (stack.stride::<T>(), stack.architecture.cell.gates());
-        let (cut, sequences) = (cut::<T>(p, count), fits.sequences);
+        let (cut, sequences) = (cuts::<T>(p, count), fits.sequences);
         let block = |units| Ok(RwLock::new(Block::new(stack, units, fits, count > 1)?));
         let room = |units| Ok(Mutex::new(Room::new(stack, units, fits.rows)?));
         *self = Self::default();
@@ -183,10 +183,14 @@ impl<T: Float> Blocks<T> {
     }
 }
 
-/// Where each of `count` blocks of `p` units begins and ends: as equal as whole panels can be.
-fn cut<T: Float>(p: usize, count: usize) -> impl Iterator<Item = [usize; 2]> + Clone {
-    let panels = p.div_ceil(panel::<T>());
-    (0..count).map(move |block| [block, block + 1].map(|at| (panels * at / count * panel::<T>()).min(p)))
+/// Where the `number`-th of `count` blocks of `p` units begins: they are as equal as whole panels can be.
+pub(super) fn cut<T: Float>(p: usize, count: usize, number: usize) -> usize {
+    (p.div_ceil(panel::<T>()) * number / count * panel::<T>()).min(p)
+}
+
+/// Where all of them begin and end.
+fn cuts<T: Float>(p: usize, count: usize) -> impl Iterator<Item = [usize; 2]> + Clone {
+    (0..count).map(move |number| [number, number + 1].map(|number| cut::<T>(p, count, number)))
 }
 
 /// Bytes of what is kept of a timestep, and of its outputs; saturates.
@@ -258,8 +262,8 @@ mod tests {
 
     #[test]
     fn blocks_are_whole_panels_and_together_all_units() {
-        assert_eq!(cut::<f32>(16, 1).collect::<Vec<_>>(), [[0, 16]]);
-        assert_eq!(cut::<f32>(144, 2).collect::<Vec<_>>(), [[0, 64], [64, 144]]);
-        assert_eq!(cut::<f64>(144, 4).collect::<Vec<_>>(), [[0, 32], [32, 64], [64, 96], [96, 144]]);
+        assert_eq!(cuts::<f32>(16, 1).collect::<Vec<_>>(), [[0, 16]]);
+        assert_eq!(cuts::<f32>(144, 2).collect::<Vec<_>>(), [[0, 64], [64, 144]]);
+        assert_eq!(cuts::<f64>(144, 4).collect::<Vec<_>>(), [[0, 32], [32, 64], [64, 96], [96, 144]]);
     }
 }
