@@ -50,11 +50,13 @@ impl<T: Float> Kernel for Learn<'_, T> {
         let Self { labels, weights, objective, scale, .. } = self;
         let labelled = Labelled { labels, weights, objective, scale };
         let (mut total, mut first, mut abreast) = (0.0, 0, false);
-        while let Some(rows) = rest.take(buffers.capacity) {
-            let learns = gradient.is_some();
+        let learns = gradient.is_some();
+        while rest.width() > 0 {
+            let lanes = if learns { narrow::take::<T, S>(&stack, &mut rest, buffers.capacity) } else { None };
+            let Some(rows) = lanes.or_else(|| rest.take(buffers.capacity)) else { break };
             let pass = Pass { stack, flat, derived, features, rows, first, dropout, learns };
             first += rows.width();
-            if pass.goes_abreast::<S>(buffers.capacity) {
+            if lanes.is_some() {
                 if !abreast {
                     narrow::clear_sums::<T, S>(&stack, buffers);
                     abreast = true;

@@ -21,9 +21,14 @@ impl<'a> Rows<'a> {
         // Whole tiles of 4 sequences, and whole vectors of them, where there are as many.
         let tile = if width >= 16 { 16 } else { 4 };
         let width = if width > tile { width - width % tile } else { width }.min(self.lengths.len());
-        let (starts, lengths) = (self.starts.split_at(width), self.lengths.split_at(width));
+        Some(self.take_first(width))
+    }
+
+    /// Takes the first `count` sequences off the front.
+    pub fn take_first(&mut self, count: usize) -> Self {
+        let (starts, lengths) = (self.starts.split_at(count), self.lengths.split_at(count));
         *self = Self { starts: starts.1, lengths: lengths.1 };
-        Some(Self { starts: starts.0, lengths: lengths.0 })
+        Self { starts: starts.0, lengths: lengths.0 }
     }
 
     /// Sequences.

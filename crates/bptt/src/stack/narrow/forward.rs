@@ -3,6 +3,7 @@
 use super::{Room, alive_or, lengths};
 use crate::Float;
 use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence};
+use crate::kernel::abreast::columns;
 use crate::kernel::level::{Isa, Kernel};
 use crate::kernel::tile::unroll;
 use crate::kernel::vector::Vector;
@@ -122,7 +123,12 @@ impl<T: Float, C: Recurrence> Kernel for Sweep<'_, T, C> {
             let x = &self.inputs[t * k * lanes..][..k * lanes];
             let mut n = 0;
             while n < h {
-                if const { units(S::REGISTERS, C::GATES + C::SPLIT as usize) == 4 } && n + 4 <= h {
+                // As few ends as there can be: the last unit alone would wait for itself.
+                let width = columns(S::REGISTERS, h - n);
+                if const { S::REGISTERS >= 32 } && width == 5 {
+                    self.units::<S, 5>((t, lengths), x, n);
+                    n += 5;
+                } else if const { units(S::REGISTERS, C::GATES + C::SPLIT as usize) == 4 } && width == 4 {
                     self.units::<S, 4>((t, lengths), x, n);
                     n += 4;
                 } else if const { units(S::REGISTERS, C::GATES + C::SPLIT as usize) >= 2 } && n + 2 <= h {
@@ -151,23 +157,34 @@ impl<T: Float, C: Recurrence> Sweep<'_, T, C> {
         let mut input = [T::Vector::<S>::splat(T::ZERO); N];
         let (weights, bias) = ((self.weight_ih, self.weight_hh), self.bias);
         gate_sums::<T, S, C, N>((weights, bias), self.sizes, (x, past), n, &mut sums, &mut input);
-        for unit in 0..N {
-            let at = |piece: usize| (piece * h + n + unit) * lanes;
+        unroll!(|unit| in 8: N => {
             let mut of_unit = [T::Vector::<S>::splat(T::ZERO); MOST_GATES];
             unroll!(|g| in C::GATES => of_unit[g] = sums[g][unit]);
-            let past = T::Vector::<S>::load(now, at(C::KEPT - 1));
-            let memory = if const { C::MEMORY } { T::Vector::<S>::load(now, at(C::KEPT - 2)) } else { past };
-            let mask = T::Vector::<S>::splat(T::ONE);
-            let inputs = Inputs { sums: of_unit, input: input[unit], past, memory, mask };
-            let step = self.cell.forward::<T, T::Vector<S>>(inputs);
-            unroll!(|piece| in 8: C::KEPT - 1 - (C::MEMORY as usize) => {
-                step.kept[piece].store(now, at(piece));
-            });
-            alive_or::<T, S>(t, lengths, step.hidden, past).store(next, at(C::KEPT - 1));
-            if const { C::MEMORY } {
-                alive_or::<T, S>(t, lengths, step.memory, memory).store(next, at(C::KEPT - 2));
-            }
-        }
+            cell::<T, S, C>(self.cell, (t, lengths), (of_unit, input[unit]), (&mut *now, &mut *next), (h, n + unit));
+        });
+    }
+}
+
+/// The cell for unit `n` of one step, from the sums of its gates.
+#[inline(always)]
+fn cell<T: Float, S: Isa, C: Recurrence>(
+    cell: C,
+    (t, lengths): (usize, T::Vector<S>),
+    (sums, input): ([T::Vector<S>; MOST_GATES], T::Vector<S>),
+    (now, next): (&mut [T], &mut [T]),
+    (h, n): (usize, usize),
+) {
+    let at = |piece: usize| (piece * h + n) * T::Vector::<S>::LANES;
+    let past = T::Vector::<S>::load(now, at(C::KEPT - 1));
+    let memory = if const { C::MEMORY } { T::Vector::<S>::load(now, at(C::KEPT - 2)) } else { past };
+    let mask = T::Vector::<S>::splat(T::ONE);
+    let step = cell.forward::<T, T::Vector<S>>(Inputs { sums, input, past, memory, mask });
+    unroll!(|piece| in 8: C::KEPT - 1 - (C::MEMORY as usize) => {
+        step.kept[piece].store(now, at(piece));
+    });
+    alive_or::<T, S>(t, lengths, step.hidden, past).store(next, at(C::KEPT - 1));
+    if const { C::MEMORY } {
+        alive_or::<T, S>(t, lengths, step.memory, memory).store(next, at(C::KEPT - 2));
     }
 }
 
@@ -185,19 +202,19 @@ fn gate_sums<T: Float, S: Isa, C: Recurrence, const N: usize>(
     let last = C::GATES - 1;
     unroll!(|g| in C::GATES => {
         let bias = &bias[g * p + n..][..N];
-        unroll!(|unit| in N => sums[g][unit] = T::Vector::<S>::splat(bias[unit]));
+        unroll!(|unit| in 8: N => sums[g][unit] = T::Vector::<S>::splat(bias[unit]));
     });
     if const { C::SPLIT } {
         *input = sums[last];
         let bias = &bias[C::GATES * p + n..][..N];
-        unroll!(|unit| in N => sums[last][unit] = T::Vector::<S>::splat(bias[unit]));
+        unroll!(|unit| in 8: N => sums[last][unit] = T::Vector::<S>::splat(bias[unit]));
     }
     for j in 0..k {
         let element = T::Vector::<S>::load(x, j * lanes);
         let weights = &weight_ih[j * C::GATES * p..][..C::GATES * p];
         unroll!(|g| in C::GATES => {
             let weights = &weights[g * p + n..][..N];
-            unroll!(|unit| in N => {
+            unroll!(|unit| in 8: N => {
                 let sum = if C::SPLIT && g == C::GATES - 1 { &mut input[unit] } else { &mut sums[g][unit] };
                 *sum = element.mul_add(T::Vector::<S>::splat(weights[unit]), *sum);
             });
@@ -208,7 +225,7 @@ fn gate_sums<T: Float, S: Isa, C: Recurrence, const N: usize>(
         let weights = &weight_hh[j * C::GATES * p..][..C::GATES * p];
         unroll!(|g| in C::GATES => {
             let weights = &weights[g * p + n..][..N];
-            unroll!(|unit| in N => {
+            unroll!(|unit| in 8: N => {
                 sums[g][unit] = element.mul_add(T::Vector::<S>::splat(weights[unit]), sums[g][unit]);
             });
         });

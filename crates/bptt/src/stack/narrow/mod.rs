@@ -41,24 +41,41 @@ pub(super) fn is_narrow<T: Float>(stack: &Stack) -> bool {
     stack.hidden < 2 * T::LINE
 }
 
-impl<T: Float> Pass<'_, T> {
-    /// Whether this group goes this way: there are enough sequences, and there is room in buffers of so many rows.
-    ///
-    /// With all lanes full a unit takes four fifths of the time that it takes as one of a full register of units; with a
-    /// memory, for which more is kept than fits a first-level cache, as much or more.
-    pub(super) fn goes_abreast<S: Isa>(&self, capacity: usize) -> bool {
-        let (stack, rows, lanes) = (&self.stack, self.rows, T::Vector::<S>::LANES);
-        let h = stack.hidden;
-        let (sequences, units) = (rows.width().next_multiple_of(lanes), h.next_multiple_of(lanes));
-        let cost = if stack.architecture.cell.has_memory() { 6 } else { 4 };
-        if !self.learns || !is_narrow::<T>(stack) || cost * h * sequences > 5 * units * rows.width() {
-            return false;
-        }
-        // The kept rows take whole vectors of sequences, but not the units' padding.
-        let fits = lanes * (rows.steps() + 1) * h <= capacity * stack.stride::<T>();
-        fits && Room::new(stack, rows.steps()).end.saturating_mul(T::LINE) <= MOST_ELEMENTS
+/// Takes the next sequences off the front of `rest` that train abreast, if any do, in buffers of so many rows: whole vectors
+/// of them, and then what is left.
+pub(super) fn take<'a, T: Float, S: Isa>(
+    stack: &Stack,
+    rest: &mut Rows<'a>,
+    capacity: usize,
+) -> Option<Rows<'a>> {
+    let (width, lanes) = (rest.width(), T::Vector::<S>::LANES);
+    let mut behind = *rest;
+    let front = behind.take_first(if width > lanes { width - width % lanes } else { width });
+    if width == 0 || !pays::<T, S>(stack, front) || !fits::<T, S>(stack, front, capacity) {
+        return None;
     }
+    *rest = behind;
+    Some(front)
+}
 
+/// Whether sequences are enough.
+///
+/// With all lanes full a unit takes three quarters of the time that it takes as one of a full register of units, or less.
+fn pays<T: Float, S: Isa>(stack: &Stack, rows: Rows<'_>) -> bool {
+    let (h, lanes) = (stack.hidden, T::Vector::<S>::LANES);
+    let (sequences, units) = (rows.width().next_multiple_of(lanes), h.next_multiple_of(lanes));
+    is_narrow::<T>(stack) && 3 * h * sequences <= 4 * units * rows.width()
+}
+
+/// Whether there is room for a block.
+fn fits<T: Float, S: Isa>(stack: &Stack, rows: Rows<'_>, capacity: usize) -> bool {
+    // The kept rows take whole vectors of sequences, but not the units' padding.
+    let kept = T::Vector::<S>::LANES * (rows.steps() + 1) * stack.hidden;
+    kept <= capacity * stack.stride::<T>()
+        && Room::new(stack, rows.steps()).end.saturating_mul(T::LINE) <= MOST_ELEMENTS
+}
+
+impl<T: Float> Pass<'_, T> {
     /// Forward and back over the group, a sequence in each lane. Adds the gradient, lane by lane, to the sums in
     /// [`Buffers::lanes`]; returns the sum of the losses. Where it is not finite, the sums are unusable.
     pub(super) fn learn_abreast<S: Isa>(&self, labelled: &Labelled<'_, T>, buffers: &mut Buffers<T>) -> f64 {
