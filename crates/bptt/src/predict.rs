@@ -24,6 +24,8 @@ use std::sync::Mutex;
 /// Sequences that are sorted by length together, and the least for which a thread is worth it.
 const CHUNK: usize = 256;
 const LEAST_CHUNK: usize = 32;
+/// Fewer are shared out in multiples of this: whole vectors of sequences.
+const WHOLE_CHUNK: usize = 16;
 
 /// Predicts with a [`Model`]; reuse it, and nothing is allocated where as many sequences, as long as these, were there
 /// before.
@@ -65,7 +67,8 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
 
     /// The same with `threads` threads at most; 0, as without this: as many as this process has a share of, which is the
     /// least of the processors that it may run on, the cores behind them, the quota of its control group and
-    /// `OMP_NUM_THREADS`. Few or short sequences stay on one. The number changes no bit of the outputs.
+    /// `OMP_NUM_THREADS`. Few or short sequences stay on one, but those of a large network have all threads work on each
+    /// timestep. The number changes no bit of the outputs.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Threads::new(threads);
@@ -88,9 +91,17 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
         let sequences = offsets.len() - 1;
         let work = offsets[sequences].saturating_mul(self.model.params.flat().len());
         let threads = self.threads.most().min(work / share::LEAST_WORK).max(1);
-        // Several for each thread, so that one that is kept from work does not hold up the others.
-        let chunk =
-            if threads == 1 { CHUNK } else { sequences.div_ceil(4 * threads).clamp(LEAST_CHUNK, CHUNK) };
+        let chunk = if threads == 1 {
+            CHUNK
+        } else if sequences >= LEAST_CHUNK * threads {
+            // Several for each thread, so that one that is kept from work does not hold up the others.
+            sequences.div_ceil(4 * threads).clamp(LEAST_CHUNK, CHUNK)
+        } else if self.model.stack().is_wide::<T>() {
+            // Too few to be shared out: threads share the units.
+            CHUNK
+        } else {
+            sequences.div_ceil(threads).next_multiple_of(WHOLE_CHUNK)
+        };
         let chunk = chunk.min(sequences.max(1));
         (chunk, threads.min(sequences.div_ceil(chunk)).max(1))
     }
@@ -203,7 +214,7 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
             slots.push(Mutex::new((buffers, Vec::with_capacity(CHUNK))));
         }
         // Sequences for one thread only: the others share in its layers, where those are wide.
-        let blocks = if count == 1 { Split::<T>::blocks(&stack, threads.most()) } else { 1 };
+        let blocks = if count == 1 { Split::<T>::blocks(&stack, threads.most(), false) } else { 1 };
         if blocks > 1 && stack.is_wide::<T>() {
             inner(&mut slots[0]).0.split.fit(&stack, chunk, longest, blocks)?;
         }

@@ -107,6 +107,9 @@ fn check_wide<T: Float>() {
 fn wide_layers_have_the_same_bits_at_any_number_of_threads() {
     check_wide::<f32>();
     check_wide::<f64>();
+    // So large that more sequences than a part has are one part as well.
+    let many = data::<f64>(2, true).subset(&Vec::from_iter(0..40)).unwrap();
+    check(512, Architecture::lstm(), &TrainConfig { batch_size: 40, ..Default::default() }, &many);
 }
 
 fn check_plain<T: Float>(small: usize) {

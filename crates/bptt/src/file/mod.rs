@@ -51,6 +51,7 @@ mod write;
 
 pub use checkpoint::{AnyState, CHECKPOINT_VERSION, Checkpoint};
 pub use error::FileError;
+#[cfg(feature = "onnx")]
 pub(crate) use error::shown;
 pub use metadata::{Metadata, Task};
 

@@ -116,10 +116,12 @@ impl<T: Float> Learner<T> {
         let whole = config.truncate.unwrap_or(usize::MAX);
         let timesteps = offsets[offsets.len() - 1].div_ceil(offsets.len() - 1).min(whole);
         let work = timesteps.saturating_mul(3 * self.gradient.len());
-        self.share = share::sequences(batch, timesteps, work).max(1);
+        // Weights that no cache holds are read once a step for the whole batch, each thread its units' share of them.
+        let together = stack.is_huge::<T>();
+        self.share = if together { batch } else { share::sequences(batch, timesteps, work) }.max(1);
         let count = batch.div_ceil(self.share);
         self.fit_parts(stack, longest(offsets).min(whole), self.share, count)?;
-        let blocks = Split::<T>::blocks(stack, threads.most());
+        let blocks = Split::<T>::blocks(stack, threads.most(), true);
         self.is_team = count == 1 && blocks > 1 && stack.is_wide::<T>();
         if self.is_team {
             let Buffers { split, batch, rows, .. } = &mut inner(&mut self.parts[0]).buffers;

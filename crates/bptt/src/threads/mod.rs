@@ -1,4 +1,5 @@
-//! Several threads: the sequences of a batch in parts, each worked on by one thread from its first timestep to its last.
+//! Several threads: the sequences of a batch in parts, each worked on by one thread from its first timestep to its last; or,
+//! where there are few sequences on a large network, the units of each timestep.
 //!
 //! - [`Threads`]: the workers, and the parts that they take;
 //! - [`phases`]: parts of a single sequence's timestep, where there are no other sequences;

@@ -30,6 +30,9 @@ const WINDOW_BYTES: usize = 512 << 10;
 /// Multiply-adds of a step that a block has at least: some 0.5 µs, about what it takes two threads to hear of each other.
 const LEAST_WORK: usize = 20_000;
 
+/// The same in training, where more lies between the steps that only one thread does.
+const LEAST_TRAINING_WORK: usize = 30_000;
+
 /// The buffers of this way.
 #[derive(Debug)]
 pub struct Split<T> {
@@ -107,11 +110,12 @@ impl<T> Default for Split<T> {
 }
 
 impl<T: Float> Split<T> {
-    /// How many blocks the units are cut into for up to `threads` threads.
-    pub fn blocks(stack: &Stack, threads: usize) -> usize {
+    /// How many blocks the units are cut into for up to `threads` threads, in training where it `learns`.
+    pub fn blocks(stack: &Stack, threads: usize, learns: bool) -> usize {
+        let least = if learns { LEAST_TRAINING_WORK } else { LEAST_WORK };
         let work = stack.architecture.cell.gates().saturating_mul(stack.hidden).saturating_mul(stack.hidden);
         let panels = stack.stride::<T>().div_ceil(panel::<T>());
-        threads.min(panels).min(work / LEAST_WORK).clamp(1, MOST_PARTS)
+        threads.min(panels).min(work / least).clamp(1, MOST_PARTS)
     }
 
     /// Timesteps of a window of `sequences` sequences.
