@@ -98,8 +98,8 @@ fn check_wide<T: Float>() {
     let singly = TrainConfig { batch_size: 1, ..plain.clone() };
     check(257, Architecture::elman(Activation::Tanh), &plain, &ragged);
     check(256, Architecture::elman(Activation::Relu).num_layers(2), &singly, &equal);
-    check(129, Architecture::gru().bidirectional(true), &plain, &equal);
-    check(129, Architecture::gru(), &windows, &ragged);
+    check(145, Architecture::gru().bidirectional(true), &plain, &equal);
+    check(145, Architecture::gru(), &windows, &ragged);
     check(144, Architecture::lstm().num_layers(2).bidirectional(true).dropout(0.3), &plain, &ragged);
 }
 
