@@ -59,6 +59,13 @@ impl Output {
             Err(error) => return Err(wrong(format!("expected a file to write, found: {error}"))),
         };
         if let Target::File(file) = &target {
+            let folder = folder_of(file);
+            if !folder.exists() {
+                return Err(wrong(format!(
+                    "expected a file in a folder that exists, found none: there is no folder {}",
+                    folder.display()
+                )));
+            }
             temporary(file).map_err(|error| {
                 wrong(format!("expected a folder that takes new files, found: {}", error.kind()))
             })?;
@@ -293,7 +300,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let message = |path: &Path, inputs: &[&Path]| Output::check(path, inputs).err().unwrap().to_string();
         assert!(message(folder.path(), &[]).contains("directory"));
-        assert!(message(&folder.path().join("none/out"), &[]).contains("folder"));
+        let none = folder.path().join("none");
+        let expected = format!("there is no folder {}", none.display());
+        assert!(message(&none.join("out"), &[]).ends_with(&expected), "{}", message(&none.join("out"), &[]));
+        assert!(message(&none.join("deeper/out"), &[]).ends_with("none/deeper"));
         let data = folder.path().join("data.csv");
         fs::write(&data, "x").unwrap();
         assert!(message(&data, &[&data]).contains("another file"));

@@ -119,6 +119,11 @@ fn places_that_cannot_be_written() {
     folder.refused("train data.csv --out none/model", &["none/model", "folder"]);
     folder.refused("train data.csv --out data.csv", &["data.csv", "another file"]);
     folder.refused("predict model.safetensors data.csv -o folder", &["folder", "directory"]);
+    folder.refused(
+        "predict model.safetensors data.csv -o none/out.csv",
+        &["none/out.csv: expected", "no folder none"],
+    );
+    folder.refused("train data.csv -o a/b/model", &["a/b/model: expected", "no folder a/b"]);
     folder.refused("predict model.safetensors data.csv -o data.csv", &["another file"]);
     folder.refused("predict model.safetensors data.csv -o model.safetensors", &["another file"]);
 }
