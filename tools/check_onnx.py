@@ -45,6 +45,7 @@ CELLS = [
     ["--cell", "elman", "--activation", "sigmoid"],
     ["--cell", "gru"],
     ["--cell", "lstm"],
+    ["--cell", "gru-reset-before"],
 ]
 # Task, scaling.
 WAYS = [

@@ -236,6 +236,38 @@ def hand_made_graphs():
         node("Add", ["h", "shift"], ["y"]),
     ], [typed("one", np.array([1], np.int64))], x)  # fmt: skip
 
+    # GRUs as ONNX has them where nothing else is said: the reset gate acts before the product.
+    weights = {"W0": (2, 12, 3), "R0": (2, 12, 4), "B0": (2, 24), "W1": (2, 12, 8), "R1": (2, 12, 4)}
+    weights |= {"B1": (2, 24), "F": (8, 2), "f": (2,)}
+    constants = [typed(name, numbers(*shape)) for name, shape in weights.items()]
+    constants.append(typed("joined", np.array([0, 0, 8], np.int64)))
+    both = dict(hidden_size=4, direction="bidirectional")
+    by_hand("hand-gru-reset-before-2-both", [
+        turn("x", "a"),
+        node("GRU", ["a", "W0", "R0", "B0"], ["b"], **both),
+        node("Transpose", ["b"], ["c"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["c", "joined"], ["d"]),
+        node("GRU", ["d", "W1", "R1", "B1"], ["e"], linear_before_reset=0, **both),
+        node("Transpose", ["e"], ["g"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["g", "joined"], ["h"]),
+        node("MatMul", ["h", "F"], ["i"]),
+        node("Add", ["i", "f"], ["j"]),
+        turn("j", "y"),
+    ], constants, x)  # fmt: skip
+
+    weights = {"W0": (1, 15, 3), "R0": (1, 15, 5), "B0": (1, 30), "W1": (1, 15, 5), "R1": (1, 15, 5)}
+    constants = [typed(name, numbers(*shape)) for name, shape in (weights | {"F": (5, 1)}).items()]
+    constants.append(typed("one", np.array([1], np.int64)))
+    by_hand("hand-gru-reset-before-reverse", [
+        turn("x", "a"),
+        node("GRU", ["a", "W0", "R0", "B0"], ["b"], hidden_size=5),
+        node("Squeeze", ["b", "one"], ["c"]),
+        node("GRU", ["c", "W1", "R1"], ["d"], hidden_size=5, direction="reverse"),
+        node("Squeeze", ["d", "one"], ["e"]),
+        node("MatMul", ["e", "F"], ["g"]),
+        turn("g", "y"),
+    ], constants, x)  # fmt: skip
+
 
 # State dicts.
 

@@ -75,6 +75,48 @@ def dropout_mask(p, seed, step, layer, row, units):
     return [0.0 if rng.uniform() < p else 1.0 / (1.0 - p) for _ in range(units)]
 
 
+class ResetBefore(nn.Module):
+    """torch.nn.GRU, but the reset gate acts before the product; written out, as PyTorch does not have it.
+
+    Takes one sequence (T, I) and a state (layers * directions, H)."""
+
+    def __init__(self, inputs, hidden, num_layers=1, bidirectional=False):
+        super().__init__()
+        self.hidden = hidden
+        directions = ["", "_reverse"][: 2 if bidirectional else 1]
+        self.layers = [[f"l{layer}{direction}" for direction in directions] for layer in range(num_layers)]
+        for layer, suffixes in enumerate(self.layers):
+            size = inputs if layer == 0 else hidden * len(directions)
+            for suffix in suffixes:
+                for name, *shape in [("weight_ih", size), ("weight_hh", hidden), ("bias_ih",), ("bias_hh",)]:
+                    self.register_parameter(f"{name}_{suffix}", nn.Parameter(torch.empty(3 * hidden, *shape)))
+
+    def step(self, suffix, x, h):
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        weight_ih, weight_hh, bias_ih, bias_hh = (getattr(self, f"{name}_{suffix}") for name in names)
+        x_r, x_z, x_n = (weight_ih @ x + bias_ih + bias_hh).chunk(3)
+        w_r, w_z, w_n = weight_hh.chunk(3)
+        r, z = torch.sigmoid(x_r + w_r @ h), torch.sigmoid(x_z + w_z @ h)
+        return (1 - z) * torch.tanh(x_n + w_n @ (r * h)) + z * h
+
+    def forward(self, x, state=None):
+        if state is None:
+            state = torch.zeros(sum(map(len, self.layers)), self.hidden, dtype=x.dtype)
+        last = []
+        for suffixes in self.layers:
+            outputs = []
+            for suffix in suffixes:
+                turn = (lambda rows: rows.flip(0)) if suffix.endswith("_reverse") else (lambda rows: rows)
+                h, steps = state[len(last)], []
+                for row in turn(x):
+                    h = self.step(suffix, row, h)
+                    steps.append(h)
+                last.append(h)
+                outputs.append(turn(torch.stack(steps)))
+            x = torch.cat(outputs, 1)
+        return x, torch.stack(last)
+
+
 class Model(nn.Module):
     """The whole network; one module per layer where masks come between."""
 
@@ -83,7 +125,7 @@ class Model(nn.Module):
         self.case = case
         i, h, o = case["sizes"]
         self.directions = 2 if case["bidirectional"] else 1
-        kinds = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+        kinds = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM, "gru-reset-before": ResetBefore}
         extra = {"nonlinearity": case["activation"]} if case["cell"] == "elman" else {}
         args = {"bidirectional": case["bidirectional"], **extra}
         if "dropout" in case:
@@ -202,6 +244,11 @@ def whole_batch(case, model, data, dtype):
     lines = []
     if "dropout" in case:
         outputs = torch.cat([model(x, row=int(a))[0] for x, a in zip(sequences, offsets)])
+    elif case["cell"] == "gru-reset-before":
+        h, _ = states(case, dtype)
+        results = [model.rnn(x, h[:, s]) for s, x in enumerate(sequences)]
+        outputs = torch.cat([model.fc(hidden) for hidden, _ in results])
+        lines = [line("h_n", torch.stack([last for _, last in results], 1))]
     else:
         h, c = states(case, dtype)
         packed = nn.utils.rnn.pack_sequence(sequences, enforce_sorted=False)
@@ -399,6 +446,14 @@ def cases():
     yield {**long, "cell": "lstm", "targets": "last", "optimizer": "adam", "learning_rate": 0.01}
     yield {**base, "accumulate": 2, "batch_size": 1}
     yield {**base, "accumulate": 3, "batch_size": 2, "loss": "bce"}
+    kind = {**base, "cell": "gru-reset-before"}
+    for layers in (1, 2):
+        for both in (False, True):
+            yield {**kind, "layers": layers, "bidirectional": both}
+    yield {**kind, "sizes": (4, 17, 3), "batch_size": 5}
+    yield {**kind, "layers": 2, "bidirectional": True, "sizes": (2, 3, 1), "initial": "yes"}
+    yield {**kind, "layers": 3, "sizes": (2, 4, 1), "bidirectional": True, "dropout": (0.5, 7)}
+    yield {**long, "cell": "gru-reset-before", "targets": "masked", "optimizer": "adam", "learning_rate": 0.01}
 
 
 def head(case):

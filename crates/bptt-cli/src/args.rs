@@ -633,6 +633,8 @@ choice! {
         Gru,
         /// Long short-term memory
         Lstm,
+        /// Gated recurrent unit whose reset gate acts before the product (Keras' reset_after=False)
+        GruResetBefore,
     }
 }
 choice! {

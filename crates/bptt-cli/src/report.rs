@@ -98,6 +98,7 @@ pub fn model_line(model: &AnyModel) -> String {
         Cell::Elman(_) => "Elman",
         Cell::Gru => "GRU",
         Cell::Lstm => "LSTM",
+        Cell::GruResetBefore => "GRU (reset before the product)",
     };
     let mut line =
         format!("{name} {} → {} → {}", model.input_size(), model.hidden_size(), model.output_size());

@@ -244,6 +244,7 @@ fn architecture(flags: &TrainFlags) -> Result<Architecture, Failure> {
         args::Cell::Elman => Cell::Elman(flags.activation.unwrap_or(args::Activation::Tanh).into()),
         args::Cell::Gru => Cell::Gru,
         args::Cell::Lstm => Cell::Lstm,
+        args::Cell::GruResetBefore => Cell::GruResetBefore,
     };
     if let Some(activation) = flags.activation.filter(|_| kind != args::Cell::Elman) {
         let found = Activation::from(activation).name();

@@ -173,7 +173,7 @@ fn presets_take_files_with_their_columns() {
 
 #[test]
 fn gated_cells_are_timed_too() {
-    for (cell, operations) in [("gru", 3.0), ("lstm", 4.0)] {
+    for (cell, operations) in [("gru", 3.0), ("lstm", 4.0), ("gru-reset-before", 3.0)] {
         let run = Folder::new().ok(&format!(
             "bench --cell {cell} --input-size 2 --hidden-size 3 --seq-len 4 --sequences 8 --seconds 0.05 --json"
         ));

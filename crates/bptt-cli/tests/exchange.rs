@@ -15,6 +15,7 @@ fn a_model_goes_to_onnx_and_comes_back_byte_for_byte() {
     for line in [
         "train data.csv --cell lstm --num-layers 2 --dropout 0.2 --bidirectional --hidden-size 3 --epochs 2",
         "train data.csv --cell elman --activation relu --dtype f64 --normalize minmax --hidden-size 3 --epochs 2",
+        "train data.csv --cell gru-reset-before --num-layers 2 --bidirectional --hidden-size 3 --epochs 2",
         "train rise.csv --hidden-size 3 --epochs 2 --normalize none",
         "train rise.csv --hidden-size 3 --epochs 2 --threshold 0.3 --window 6 --naive x1",
     ] {
@@ -63,6 +64,23 @@ fn a_state_dict_becomes_a_model_that_predicts() {
         (&about["task"], &about["loss"], &about["columns"]["time"]),
         (&"binary".into(), &"bce".into(), &"when".into())
     );
+}
+
+/// A GRU as ONNX has it where nothing else is said.
+#[test]
+fn a_graph_with_the_reset_gate_before_the_product_becomes_a_model() {
+    let folder = Folder::new();
+    let graphs = concat!(env!("CARGO_MANIFEST_DIR"), "/../bptt/tests/data/onnx/graph");
+    let graph = format!("{graphs}/hand-gru-reset-before-2-both/model.onnx");
+    folder.file("model.onnx", fs::read(graph).unwrap());
+    let said = folder.ok("import onnx model.onnx --inputs x1,x2,x3 --labels y1,y2 --sequence name").out;
+    assert!(said.contains("GRU (reset before the product) 3 → 4 → 2, 2 layers, both directions"), "{said}");
+    let about: Value = serde_json::from_str(&folder.ok("inspect model.safetensors --json").out).unwrap();
+    assert_eq!(about["model"]["cell"], "gru-reset-before");
+    folder.file("data.csv", "name,x1,x2,x3,y1,y2\na,1,2,3,0,0\na,3,2,1,1,0\nb,0,0,0,1,1\nb,1,0,0,0,1\n");
+    assert_eq!(folder.ok("predict model.safetensors data.csv").out.lines().count(), 5);
+    // PyTorch would take the weights for those of an nn.GRU.
+    folder.refused("import pytorch model.safetensors -o m", &["a module of PyTorch", "gru-reset-before"]);
 }
 
 #[test]

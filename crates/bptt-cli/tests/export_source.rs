@@ -69,7 +69,8 @@ fn case<T: Float>(
 /// All cells, with one and two layers, in both types.
 fn cases(folder: &Folder) -> Vec<Case> {
     let elman = Activation::ALL.map(Architecture::elman);
-    let cells = elman.into_iter().chain([Architecture::gru(), Architecture::lstm()]);
+    let gated = [Architecture::gru(), Architecture::lstm(), Architecture::gru_reset_before()];
+    let cells = elman.into_iter().chain(gated);
     let architectures = cells.flat_map(|cell| [cell, cell.num_layers(2)]);
     let mut cases = Vec::new();
     for (at, architecture) in architectures.enumerate() {

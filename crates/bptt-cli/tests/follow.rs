@@ -60,7 +60,14 @@ fn trained(data: &str, flags: &str) -> Folder {
 #[test]
 fn interleaved_answers_are_those_of_the_whole_file() {
     let data = interleaved(12, 7);
-    let cells = ["elman --activation relu", "elman", "gru --num-layers 2", "lstm", "lstm --num-layers 3"];
+    let cells = [
+        "elman --activation relu",
+        "elman",
+        "gru --num-layers 2",
+        "gru-reset-before --num-layers 2",
+        "lstm",
+        "lstm --num-layers 3",
+    ];
     let tasks =
         ["--labels y1", "--labels y1,y2", "--labels risen", "--labels kind", "--labels risen --loss mse"];
     let others = [

@@ -23,10 +23,11 @@ fn many_csv() -> String {
 }
 
 /// Flags of trainings on all ways of the trainer.
-const WAYS: [&str; 4] = [
+const WAYS: [&str; 5] = [
     "--cell elman --optimizer sgd --hidden-size 6 --batch-size 1 --validation-ratio 0 --epochs 40",
     "--cell elman --activation relu --optimizer sgd --dtype f64 --batch-size 4 --patience 0 --epochs 40",
     "--hidden-size 8 --num-layers 2 --dropout 0.3 --schedule plateau --patience 0 --batch-size 2 --epochs 40",
+    "--cell gru-reset-before --num-layers 2 --dropout 0.2 --hidden-size 4 --batch-size 3 --epochs 40",
     "--cell lstm --hidden-size 5 --truncate 2 --accumulate 3 --optimizer rmsprop --momentum 0.9 --batch-size 3 \
      --patience 15 --schedule cosine --t-max 40 --epochs 40",
 ];

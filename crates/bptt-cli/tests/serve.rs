@@ -51,6 +51,7 @@ fn whole_sequences_have_the_predictions_of_the_tool() {
         (echo_csv(), 2, "--cell lstm"),
         (echo_csv(), 2, "--bidirectional --dtype f64"),
         (rise_csv(), 1, "--cell gru --num-layers 2"),
+        (rise_csv(), 1, "--cell gru-reset-before --num-layers 2"),
         (classes, 1, "--cell elman"),
     ] {
         let folder = trained(&data, flags);

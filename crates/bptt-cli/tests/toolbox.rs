@@ -104,6 +104,7 @@ fn every_cell_loss_optimizer_and_schedule_has_its_flags() {
     for flags in [
         "--cell lstm --num-layers 2 --dropout 0.2 --bidirectional",
         "--cell gru --truncate 2 --washout 1",
+        "--cell gru-reset-before --truncate 2",
         "--cell elman --activation relu --loss huber --huber-delta 0.5",
         "--loss mae --accumulate 2 --clip-norm 0.5 --clip-value 0.1",
         "--optimizer sgd --momentum 0.9 --nesterov --weight-decay 0.01",
@@ -161,6 +162,10 @@ fn settings_that_cannot_be_are_refused_with_a_reason() {
         ("data.csv --validation-ratio 1", &["--validation-ratio", "below 1"]),
         ("data.csv --washout 100", &["label in the training part", "washout"]),
         ("data.csv --cell gru --activation relu", &["--activation", "elman"]),
+        (
+            "data.csv --cell gru-reset-before --activation relu",
+            &["--activation", "gru-reset-before", "elman"],
+        ),
         ("data.csv --split x9", &["split column `x9`"]),
         ("data.csv --history model.safetensors", &["model.safetensors", "different files"]),
         ("--example tulips", &["weather", "japanese-vowels", "`tulips`"]),

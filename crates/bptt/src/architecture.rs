@@ -13,31 +13,40 @@ pub enum Cell {
     Gru,
     /// The long short-term memory, PyTorch's `nn.LSTM`.
     Lstm,
+    /// The gated recurrent unit as it was published (Cho et al. 2014): the reset gate acts before the product with `W_hn`.
+    ///
+    /// ONNX's `GRU` with `linear_before_reset` 0, Keras' with `reset_after=False`. PyTorch has no such cell and so no name for
+    /// it; its parameters are called, shaped and ordered as those of [`Cell::Gru`], but in an `nn.GRU` they mean something else.
+    /// A step takes two products, one after the other, and there is one way for all sizes; [`Cell::Gru`] has quicker ones for few
+    /// units and for many. This one is for models that come from elsewhere.
+    GruResetBefore,
 }
 
 impl Cell {
     /// The names of all cells.
-    pub const NAMES: [&str; 3] = ["elman", "gru", "lstm"];
+    pub const NAMES: [&str; 4] = ["elman", "gru", "lstm", "gru-reset-before"];
 
-    /// The name: `"elman"`, `"gru"` or `"lstm"`.
+    /// The name: `"elman"`, `"gru"`, `"lstm"` or `"gru-reset-before"`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Elman(_) => "elman",
             Self::Gru => "gru",
             Self::Lstm => "lstm",
+            Self::GruResetBefore => "gru-reset-before",
         }
     }
 
     /// The cell of that name; `activation` is that of an Elman cell.
     pub fn from_name(name: &str, activation: Activation) -> Option<Self> {
-        [Self::Elman(activation), Self::Gru, Self::Lstm].into_iter().find(|cell| cell.name() == name)
+        let cells = [Self::Elman(activation), Self::Gru, Self::Lstm, Self::GruResetBefore];
+        cells.into_iter().find(|cell| cell.name() == name)
     }
 
     /// The hidden activation of an Elman cell; the others have theirs built in.
     pub fn activation(self) -> Option<Activation> {
         match self {
             Self::Elman(activation) => Some(activation),
-            Self::Gru | Self::Lstm => None,
+            Self::Gru | Self::Lstm | Self::GruResetBefore => None,
         }
     }
 
@@ -45,9 +54,14 @@ impl Cell {
     pub(crate) fn gates(self) -> usize {
         match self {
             Self::Elman(_) => 1,
-            Self::Gru => 3,
+            Self::Gru | Self::GruResetBefore => 3,
             Self::Lstm => 4,
         }
+    }
+
+    /// Whether a step is one product, from which all gates come: what the ways for few units and for many are made for.
+    pub(crate) fn is_one_product(self) -> bool {
+        self != Self::GruResetBefore
     }
 
     /// Whether a state has a memory `c` beside `h`.
@@ -103,6 +117,11 @@ impl Architecture {
     /// One layer of long short-term memories.
     pub const fn lstm() -> Self {
         Self::new(Cell::Lstm)
+    }
+
+    /// One layer of gated recurrent units whose reset gate acts before the product: [`Cell::GruResetBefore`].
+    pub const fn gru_reset_before() -> Self {
+        Self::new(Cell::GruResetBefore)
     }
 
     /// The same with `num_layers` layers.

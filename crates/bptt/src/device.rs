@@ -5,7 +5,8 @@
 
 use core::fmt;
 
-use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence, with_cell};
+use crate::cell::gru_reset_before::GruResetBefore;
+use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence, Shape, with_cell};
 use crate::kernel::vector::{Portable, Vector};
 use crate::{Cell, Float};
 
@@ -99,10 +100,11 @@ impl<'w, T: Float> Network<'w, T> {
         layer(inputs).saturating_add(above).saturating_add(outputs.saturating_mul(units.saturating_add(1)))
     }
 
-    /// How many numbers a state takes: `h`, and with LSTM `c`, of every layer, and `H` to work with. Zeros are the
-    /// beginning of a sequence.
+    /// How many numbers a state takes: `h`, and with LSTM `c`, of every layer, and `H` to work with, or twice that with
+    /// [`Cell::GruResetBefore`]. Zeros are the beginning of a sequence.
     pub fn state_len(&self) -> usize {
-        (self.layers * self.rows() + 1) * self.units
+        let spare = if self.cell.is_one_product() { 1 } else { 2 };
+        (self.layers * self.rows() + spare) * self.units
     }
 
     /// Rows of a layer's state.
@@ -118,7 +120,11 @@ impl<'w, T: Float> Network<'w, T> {
         check("state", self.state_len(), state.len())?;
         check("features", self.inputs, features.len())?;
         check("outputs", self.outputs, outputs.len())?;
-        with_cell!(self.cell, |cell| self.run(cell, state, features, outputs));
+        with_cell!(
+            self.cell,
+            |cell| self.run(cell, state, features, outputs),
+            else self.run_reset_before(state, features, outputs)
+        );
         Ok(())
     }
 
@@ -136,7 +142,39 @@ impl<'w, T: Float> Network<'w, T> {
             }
             past.copy_from_slice(next);
         }
-        let top = &states[(self.layers - 1) * len..][..h];
+        self.read_out(weights, &states[(self.layers - 1) * len..][..h], outputs);
+    }
+
+    /// The cell whose reset gate has to be there for all units before the new gate can be.
+    fn run_reset_before(&self, state: &mut [T], features: &[T], outputs: &mut [T]) {
+        let h = self.units;
+        let (states, spare) = state.split_at_mut(self.layers * h);
+        let (product, next) = spare.split_at_mut(h);
+        let mut weights = self.weights;
+        for layer in 0..self.layers {
+            let (below, past) = states.split_at_mut(layer * h);
+            let (x, past) = (if layer == 0 { features } else { &below[(layer - 1) * h..] }, &mut past[..h]);
+            let gates = Gates::take(&mut weights, GruResetBefore::GATES, h, x.len());
+            for (unit, product) in product.iter_mut().enumerate() {
+                let sum = |gate| one(gates.sum(gate, unit, x, past));
+                let [_, _, reset] = GruResetBefore::gates([sum(0), sum(1)], one(past[unit]));
+                *product = reset.sum();
+            }
+            for (unit, next) in next.iter_mut().enumerate() {
+                // z once more takes less room than keeping it.
+                let sum = |gate| one(gates.sum(gate, unit, x, past));
+                let [_, z, _] = GruResetBefore::gates([sum(0), sum(1)], one(past[unit]));
+                let new = one(gates.sum(2, unit, x, product));
+                let [_, hidden] = GruResetBefore::state(new, z, one(past[unit]));
+                *next = hidden.sum();
+            }
+            past.copy_from_slice(next);
+        }
+        self.read_out(weights, &states[(self.layers - 1) * h..], outputs);
+    }
+
+    fn read_out(&self, weights: &[T], top: &[T], outputs: &mut [T]) {
+        let h = self.units;
         let (weight, bias) = weights.split_at(self.outputs * h);
         for (n, output) in outputs.iter_mut().enumerate() {
             *output = dot(bias[n], &weight[n * h..][..h], top);
@@ -166,22 +204,31 @@ impl<'w, T: Float> Gates<'w, T> {
         Self { hidden, weight_ih, weight_hh, bias_ih: next(rows), bias_hh: next(rows) }
     }
 
+    fn ih(&self, row: usize, x: &[T]) -> &[T] {
+        &self.weight_ih[row * x.len()..][..x.len()]
+    }
+
+    fn hh(&self, row: usize) -> &[T] {
+        &self.weight_hh[row * self.hidden..][..self.hidden]
+    }
+
+    /// `b_ih + W_ih·x + b_hh + W_hh·h` of a gate of a unit.
+    fn sum(&self, gate: usize, unit: usize, x: &[T], h: &[T]) -> T {
+        let row = gate * self.hidden + unit;
+        let from_input = dot(self.bias_ih[row], self.ih(row, x), x);
+        dot(from_input + self.bias_hh[row], self.hh(row), h)
+    }
+
     /// `h_t` of a unit; `c_t` goes to `memory`.
     fn unit<C: Recurrence>(&self, cell: C, unit: usize, x: &[T], past: &[T], memory: Option<&mut T>) -> T {
-        let one = |value: T| Portable::<T, 1>::splat(value);
         let (mut sums, mut input) = ([one(T::ZERO); MOST_GATES], one(T::ZERO));
         for (gate, sum) in sums.iter_mut().enumerate().take(C::GATES) {
             let row = gate * self.hidden + unit;
-            let (ih, hh) = (
-                &self.weight_ih[row * x.len()..][..x.len()],
-                &self.weight_hh[row * self.hidden..][..self.hidden],
-            );
-            let from_input = dot(self.bias_ih[row], ih, x);
             if C::SPLIT && gate == C::GATES - 1 {
-                input = one(from_input);
-                *sum = one(dot(self.bias_hh[row], hh, past));
+                input = one(dot(self.bias_ih[row], self.ih(row, x), x));
+                *sum = one(dot(self.bias_hh[row], self.hh(row), past));
             } else {
-                *sum = one(dot(from_input + self.bias_hh[row], hh, past));
+                *sum = one(self.sum(gate, unit, x, past));
             }
         }
         let mut kept = one(T::ZERO);
@@ -200,6 +247,11 @@ impl<'w, T: Float> Gates<'w, T> {
         }
         step.hidden.sum()
     }
+}
+
+/// A vector of one lane.
+fn one<T: Float>(value: T) -> Portable<T, 1> {
+    Portable::splat(value)
 }
 
 /// `start + Σ_k a[k]·b[k]`.
@@ -241,7 +293,7 @@ mod tests {
     #[test]
     fn it_computes_what_the_rest_of_the_library_does() {
         let elman = Activation::ALL.map(Cell::Elman);
-        for cell in elman.into_iter().chain([Cell::Gru, Cell::Lstm]) {
+        for cell in elman.into_iter().chain([Cell::Gru, Cell::Lstm, Cell::GruResetBefore]) {
             for layers in 1..4 {
                 compare::<f32>(cell, layers, 1e-6);
                 compare::<f64>(cell, layers, 1e-14);

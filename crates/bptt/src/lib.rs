@@ -63,6 +63,7 @@ mod cell;
 #[cfg(not(feature = "std"))]
 mod cell {
     pub(crate) mod gru;
+    pub(crate) mod gru_reset_before;
     pub(crate) mod lstm;
     pub(crate) mod recurrence;
 }

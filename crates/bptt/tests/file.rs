@@ -156,7 +156,8 @@ fn metadata_comes_back_and_the_bytes_are_always_the_same() {
 
 #[test]
 fn every_architecture_comes_back() {
-    for cell in [Architecture::elman(Activation::Relu), Architecture::gru(), Architecture::lstm()] {
+    let elman = Architecture::elman(Activation::Relu);
+    for cell in [elman, Architecture::gru(), Architecture::lstm(), Architecture::gru_reset_before()] {
         for (layers, both) in [(1, true), (2, false), (3, true)] {
             let dropout = if layers > 1 { 0.25 } else { 0.0 };
             let architecture = cell.num_layers(layers).bidirectional(both).dropout(dropout);
@@ -257,7 +258,7 @@ fn newer_versions_and_unknown_entries_are_named() {
         assert!(matches!(version(bad), FileError::Entry { key: "format_version", .. }), "{bad}");
     }
     let unknown = [
-        ("cell", "transformer", "`elman` or `gru` or `lstm`"),
+        ("cell", "transformer", "`elman` or `gru` or `lstm` or `gru-reset-before`"),
         ("num_layers", "two", "a whole number from 1 on"),
         ("activation", "gelu", "`tanh` or `relu` or `sigmoid`"),
         ("dtype", "bfloat16", "`float32` or `float64`"),

@@ -158,6 +158,7 @@ fn architectures() -> Vec<Architecture> {
         Architecture::elman(Activation::Tanh),
         Architecture::elman(Activation::Relu),
         Architecture::gru(),
+        Architecture::gru_reset_before(),
         Architecture::lstm(),
     ];
     let stacks = |cell: Architecture| {

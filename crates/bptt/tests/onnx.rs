@@ -33,7 +33,7 @@ fn onnx_own_node_tests_pass() {
 #[test]
 fn graphs_of_other_exporters_are_taken() {
     let folders = folders("onnx/graph");
-    assert_eq!(folders.len(), 10);
+    assert_eq!(folders.len(), 12);
     for folder in folders {
         let bytes = fs::read(folder.join("model.onnx")).unwrap();
         let file = import(&bytes).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -61,6 +61,11 @@ fn what_other_exporters_say_is_read() {
     let reverse = read("hand-gru-reverse-gemm").model;
     assert_eq!(reverse.architecture(), Architecture::gru().num_layers(2).bidirectional(true));
     assert_eq!(reverse.hidden_size(), 4);
+    // Where nothing is said, the reset gate acts before the product.
+    for name in ["hand-gru-reset-before-2-both", "hand-gru-reset-before-reverse"] {
+        let expected = Architecture::gru_reset_before().num_layers(2).bidirectional(true);
+        assert_eq!(read(name).model.architecture(), expected);
+    }
 }
 
 /// Scalings whose numbers single precision does not have.
@@ -109,7 +114,8 @@ where
 fn architectures() -> Vec<Architecture> {
     let cells = Activation::ALL.map(Architecture::elman).into_iter();
     let mut all = Vec::new();
-    for cell in cells.chain([Architecture::gru(), Architecture::lstm()]) {
+    let gated = [Architecture::gru(), Architecture::gru_reset_before(), Architecture::lstm()];
+    for cell in cells.chain(gated) {
         for (layers, both) in [(1, false), (1, true), (2, false), (3, true)] {
             let dropout = if layers > 1 { 0.25 } else { 0.0 };
             all.push(cell.num_layers(layers).bidirectional(both).dropout(dropout));
@@ -138,8 +144,8 @@ fn our_graphs_come_back_bit_by_bit() {
 #[test]
 fn the_node_computes_what_the_model_does() {
     // One step of every cell against the model, through the weights that the exporter writes.
-    for architecture in [Architecture::elman(Activation::Sigmoid), Architecture::gru(), Architecture::lstm()]
-    {
+    let gated = [Architecture::gru(), Architecture::gru_reset_before(), Architecture::lstm()];
+    for architecture in gated.into_iter().chain([Architecture::elman(Activation::Sigmoid)]) {
         let model = DynRnn::<f64>::with_architecture(3, 4, 4, architecture, 5).unwrap();
         let mut model = model;
         // The readout hands the states through.
@@ -148,7 +154,7 @@ fn the_node_computes_what_the_model_does() {
         model.params_mut().set("fc.bias", &[0.0; 4]).unwrap();
         let order: &[usize] = match architecture.cell {
             Cell::Elman(_) => &[0],
-            Cell::Gru => &[1, 0, 2],
+            Cell::Gru | Cell::GruResetBefore => &[1, 0, 2],
             Cell::Lstm => &[0, 3, 1, 2],
         };
         let gated = |names: &[&str], columns: usize| {
@@ -170,10 +176,10 @@ fn the_node_computes_what_the_model_does() {
         let x = tensor(&[5, 1, 3], (0..15).map(|k| (k as f64 * 0.7).sin()).collect());
         let mut node = Node::new(match architecture.cell {
             Cell::Elman(_) => Operator::Rnn,
-            Cell::Gru => Operator::Gru,
+            Cell::Gru | Cell::GruResetBefore => Operator::Gru,
             Cell::Lstm => Operator::Lstm,
         });
-        node.linear_before_reset = true;
+        node.linear_before_reset = architecture.cell == Cell::Gru;
         if let Cell::Elman(_) = architecture.cell {
             node.activations = vec!["sigmoid".into()];
         }
@@ -246,18 +252,26 @@ fn cut_and_flipped_files_are_refused_or_whole_models() {
     }
 }
 
+/// The first `from` in a file replaced by `to`, which is as long.
+fn replaced_in(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+    let mut changed = bytes.to_vec();
+    changed[at..at + from.len()].copy_from_slice(to.as_bytes());
+    changed
+}
+
 #[test]
 fn errors_name_the_node() {
     let bytes = export(&file::<f32>(Architecture::gru(), 1, Loss::Mse)).unwrap();
-    let replaced = |from: &str, to: &str| {
-        assert_eq!(from.len(), to.len());
-        let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
-        let mut changed = bytes.clone();
-        changed[at..at + from.len()].copy_from_slice(to.as_bytes());
-        import(&changed).unwrap_err()
-    };
-    let error = replaced("linear_before_reset", "linear_before_ignor").to_string();
-    assert!(error.contains("GRU `GRU_Y_l0` (node") && error.contains("linear_before_reset 1"), "{error}");
+    let replaced = |from: &str, to: &str| import(&replaced_in(&bytes, from, to)).unwrap_err();
+    // Layers whose reset gates act in different places are no stack.
+    let two = export(&file::<f32>(Architecture::gru().num_layers(2), 1, Loss::Mse)).unwrap();
+    let error =
+        import(&replaced_in(&two, "linear_before_reset", "linear_before_ignor")).unwrap_err().to_string();
+    assert!(error.contains("GRU `GRU_Y_l1` (node"), "{error}");
+    assert!(error.contains("(GRU, linear_before_reset 0, 4 hidden units), found"), "{error}");
+    assert!(error.contains("found GRU, linear_before_reset 1, 4 hidden units"), "{error}");
     // The operator itself, not the names that begin with it.
     let error = replaced("\"\u{7}Squeeze", "\"\u{7}Flatten").to_string();
     assert!(
@@ -279,7 +293,7 @@ fn errors_name_the_node() {
 #[test]
 fn files_of_earlier_releases_are_read() {
     let folders = folders("onnx/exported");
-    assert_eq!(folders.len(), 2);
+    assert_eq!(folders.len(), 3);
     for folder in folders {
         let model = ModelFile::from_bytes(&fs::read(folder.join("model.safetensors")).unwrap()).unwrap();
         assert_eq!(

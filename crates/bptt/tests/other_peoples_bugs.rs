@@ -8,10 +8,10 @@ fn random<T: Float>(rng: &mut Rng, count: usize) -> Vec<T> {
     (0..count).map(|_| T::from_f64(2.0 * rng.uniform() - 1.0)).collect()
 }
 
-fn cells() -> [Architecture; 5] {
+fn cells() -> [Architecture; 6] {
     let elman = Architecture::elman;
     let [tanh, relu, sigmoid] = [Activation::Tanh, Activation::Relu, Activation::Sigmoid].map(elman);
-    [tanh, relu, sigmoid, Architecture::gru(), Architecture::lstm()]
+    [tanh, relu, sigmoid, Architecture::gru(), Architecture::gru_reset_before(), Architecture::lstm()]
 }
 
 /// Every cell in 1 and 2 layers and directions.

@@ -280,17 +280,22 @@ fn metadata(task: Task) -> Metadata {
     }
 }
 
-/// Writes the files of this release; see `CONTRIBUTING.md`.
+/// Writes the files of this release that are not there yet; see `CONTRIBUTING.md`.
 #[test]
 #[ignore = "writes files"]
 fn write_the_files_of_this_release() {
     let folder = releases().join(env!("CARGO_PKG_VERSION"));
     fs::create_dir_all(&folder).unwrap();
-    let mut expected = BTreeMap::new();
+    let mut expected: BTreeMap<String, Value> = match fs::read(folder.join("expected.json")) {
+        Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
+        Err(_) => BTreeMap::new(),
+    };
+    // What is there is never changed.
     let mut write = |name: String, bytes: Vec<u8>, told: Value| {
-        assert!(!folder.join(&name).exists(), "{name} is there already, and is never changed");
-        fs::write(folder.join(&name), bytes).unwrap();
-        expected.insert(name, told);
+        if !folder.join(&name).exists() {
+            fs::write(folder.join(&name), bytes).unwrap();
+            expected.insert(name, told);
+        }
     };
     let cells = [
         ("elman", Architecture::elman(Activation::Tanh)),
@@ -298,6 +303,7 @@ fn write_the_files_of_this_release() {
         ("sigmoid", Architecture::elman(Activation::Sigmoid).bidirectional(true)),
         ("gru", Architecture::gru().num_layers(2).dropout(0.25)),
         ("lstm", Architecture::lstm().num_layers(2).bidirectional(true)),
+        ("gru-reset-before", Architecture::gru_reset_before().num_layers(2).bidirectional(true)),
     ];
     for (seed, (cell, architecture)) in cells.into_iter().enumerate() {
         for task in Task::ALL {

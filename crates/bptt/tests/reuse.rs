@@ -21,8 +21,10 @@ fn data<T: Float>(lengths: &[usize], most: f64) -> Dataset<T> {
 
 fn architectures() -> impl Iterator<Item = Architecture> {
     let elman = Architecture::elman;
-    [elman(Activation::Tanh), elman(Activation::Relu), Architecture::gru(), Architecture::lstm()]
+    let gated = [Architecture::gru(), Architecture::gru_reset_before(), Architecture::lstm()];
+    [elman(Activation::Tanh), elman(Activation::Relu)]
         .into_iter()
+        .chain(gated)
         .flat_map(|cell| [cell, cell.num_layers(2), cell.num_layers(2).bidirectional(true)])
 }
 

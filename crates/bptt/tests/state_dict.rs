@@ -28,6 +28,11 @@ fn state_dicts_predict_what_pytorch_does() {
         let back = from_state_dict(&file.to_bytes().unwrap(), Activation::Relu).unwrap();
         assert_eq!(back, file.model);
     }
+    // Of a cell that PyTorch does not have it would be another model.
+    let model = DynRnn::<f32>::with_architecture(3, 2, 1, Architecture::gru_reset_before(), 1).unwrap();
+    let bytes = ModelFile { model: model.into(), metadata: Metadata::default() }.to_bytes().unwrap();
+    let error = from_state_dict(&bytes, Activation::Tanh).unwrap_err().to_string();
+    assert!(error.contains("a module of PyTorch") && error.contains("gru-reset-before"), "{error}");
     let read = |name: &str| {
         let bytes = fs::read(data("state_dict").join(name).join("weights.safetensors")).unwrap();
         from_state_dict(&bytes, Activation::Relu).unwrap()

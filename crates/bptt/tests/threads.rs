@@ -60,7 +60,8 @@ fn check_stacks<T: Float>() {
         shuffle: Some(1),
         ..Default::default()
     };
-    for cell in [Architecture::elman(Activation::Tanh), Architecture::gru(), Architecture::lstm()] {
+    let elman = Architecture::elman(Activation::Tanh);
+    for cell in [elman, Architecture::gru(), Architecture::gru_reset_before(), Architecture::lstm()] {
         let both = cell.num_layers(2).bidirectional(true).dropout(0.3);
         check(9, both, &adam, &ragged);
         check(9, both, &adam, &equal);
@@ -180,6 +181,8 @@ fn check_predictions<T: Float>() {
         (&data, 10, elman),
         (&data, 40, elman),
         (&data, 9, Architecture::gru()),
+        (&data, 9, Architecture::gru_reset_before()),
+        (&few, 129, Architecture::gru_reset_before().bidirectional(true)),
         (&data, 9, Architecture::lstm().num_layers(2).bidirectional(true)),
         // Wide: the units of one sequence, and of a group that threads cannot share, are cut into blocks.
         (&few, 257, elman),

@@ -11,7 +11,8 @@ const LOSSES: [Loss; 5] = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 0.5 }, Los
 /// All cells, alone and in stacks.
 fn architectures() -> Vec<Architecture> {
     let elman = Architecture::elman;
-    let cells = [elman(Activation::Tanh), elman(Activation::Relu), Architecture::gru(), Architecture::lstm()];
+    let gated = [Architecture::gru(), Architecture::gru_reset_before(), Architecture::lstm()];
+    let cells = [elman(Activation::Tanh), elman(Activation::Relu), gated[0], gated[1], gated[2]];
     let stacks =
         |cell: Architecture| [cell, cell.num_layers(2).dropout(0.3), cell.num_layers(2).bidirectional(true)];
     cells.into_iter().flat_map(stacks).chain([elman(Activation::Sigmoid).num_layers(2)]).collect()

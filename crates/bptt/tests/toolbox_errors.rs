@@ -176,7 +176,8 @@ fn states_of_other_sizes_are_errors() {
 fn sizes_beyond_memory_are_errors() {
     let huge =
         [usize::MAX, usize::MAX - 1, usize::MAX / 2, usize::MAX / 2 + 1, usize::MAX / 16, 1 << 60, 1 << 45];
-    let cells = [Architecture::elman(Activation::Tanh), Architecture::gru(), Architecture::lstm()];
+    let gated = [Architecture::gru(), Architecture::lstm(), Architecture::gru_reset_before()];
+    let cells = [Architecture::elman(Activation::Tanh), gated[0], gated[1], gated[2]];
     let refused = |input, hidden, output, architecture| {
         let model = DynRnn::<f64>::with_architecture(input, hidden, output, architecture, 1);
         assert!(

@@ -82,9 +82,10 @@ fn data(rng: &mut Rng, (input, output): (usize, usize), loss: Loss, partial: boo
     data
 }
 
-fn cells() -> [Architecture; 4] {
+fn cells() -> [Architecture; 5] {
     let elman = Architecture::elman;
-    [elman(Activation::Tanh), elman(Activation::Sigmoid), Architecture::gru(), Architecture::lstm()]
+    let gated = [Architecture::gru(), Architecture::gru_reset_before(), Architecture::lstm()];
+    [elman(Activation::Tanh), elman(Activation::Sigmoid), gated[0], gated[1], gated[2]]
 }
 
 fn case(architecture: Architecture, sizes: (usize, usize, usize), loss: Loss, seed: u64) -> Case {

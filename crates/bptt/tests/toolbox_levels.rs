@@ -248,6 +248,14 @@ fn gru_equals_the_reference_at_every_level() {
 }
 
 #[test]
+fn gru_with_reset_before_equals_the_reference_at_every_level() {
+    // There is no other way where it is large.
+    let cases = cases(Architecture::gru_reset_before(), &HIDDEN);
+    check_all::<f32>(&cases);
+    check_all::<f64>(&cases);
+}
+
+#[test]
 fn lstm_equals_the_reference_at_every_level() {
     let cases = cases(Architecture::lstm(), &HIDDEN);
     check_all::<f32>(&cases);
@@ -314,7 +322,8 @@ fn check_faces<const I: usize, const H: usize, const O: usize, T: Float>(archite
 
 #[test]
 fn both_faces_give_the_same_bits() {
-    for cell in [Architecture::elman(Activation::Tanh), Architecture::gru(), Architecture::lstm()] {
+    let elman = Architecture::elman(Activation::Tanh);
+    for cell in [elman, Architecture::gru(), Architecture::lstm(), Architecture::gru_reset_before()] {
         check_faces::<3, 5, 1, f32>(cell.num_layers(2).dropout(0.3));
         check_faces::<2, 17, 3, f32>(cell.bidirectional(true));
         check_faces::<2, 81, 2, f64>(cell.num_layers(2).dropout(0.3));

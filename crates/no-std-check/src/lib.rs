@@ -46,7 +46,7 @@ fn run<T: Float>(cell: Cell, layers: usize) -> T {
 pub extern "C" fn no_std_check() -> f64 {
     let mut total = 0.0;
     let elman = Activation::ALL.map(Cell::Elman);
-    for cell in elman.into_iter().chain([Cell::Gru, Cell::Lstm]) {
+    for cell in elman.into_iter().chain([Cell::Gru, Cell::Lstm, Cell::GruResetBefore]) {
         for layers in 1..3 {
             total += run::<f64>(cell, layers) + f64::from(run::<f32>(cell, layers));
         }

@@ -157,6 +157,7 @@ impl Plan {
             Cell::Elman => Architecture::elman(activation),
             Cell::Gru => Architecture::gru(),
             Cell::Lstm => Architecture::lstm(),
+            Cell::GruResetBefore => Architecture::gru_reset_before(),
         };
         DynRnn::with_architecture(input_size, hidden_size, output_size, architecture, seed)
             .map_err(Failure::input)
@@ -234,6 +235,7 @@ impl Cell {
             Self::Elman => "elman",
             Self::Gru => "gru",
             Self::Lstm => "lstm",
+            Self::GruResetBefore => "gru-reset-before",
         }
     }
 
@@ -241,7 +243,7 @@ impl Cell {
     fn gates(self) -> f64 {
         match self {
             Self::Elman => 1.0,
-            Self::Gru => 3.0,
+            Self::Gru | Self::GruResetBefore => 3.0,
             Self::Lstm => 4.0,
         }
     }

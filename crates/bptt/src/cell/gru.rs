@@ -1,4 +1,5 @@
-//! The gated recurrent unit (Cho et al. 2014) in PyTorch's form, `nn.GRU`: the reset gate acts after the product.
+//! The gated recurrent unit (Cho et al. 2014) in PyTorch's form, `nn.GRU`: the reset gate acts after the product. Where it acts
+//! before is [`super::gru_reset_before`].
 //!
 //! ```text
 //! r_t = σ(W_ir·x_t + b_ir + W_hr·h_{t−1} + b_hr)          reset
@@ -8,7 +9,7 @@
 //! h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t−1}
 //! ```
 
-use super::recurrence::{Deltas, Inputs, MOST_GATES, MOST_KEPT, Outputs, Recurrence};
+use super::recurrence::{Deltas, Inputs, MOST_GATES, MOST_KEPT, Outputs, Recurrence, Shape};
 use crate::Float;
 use crate::kernel::elementary::{sigmoid, tanh};
 use crate::kernel::vector::Vector;
@@ -17,9 +18,8 @@ use crate::kernel::vector::Vector;
 #[derive(Clone, Copy)]
 pub(crate) struct Gru;
 
-impl Recurrence for Gru {
+impl Shape for Gru {
     const GATES: usize = 3;
-    const CHAINS: usize = 2;
     /// r, z, n, q and h_{t−1}.
     const KEPT: usize = 5;
     /// Of r, z, n and q.
@@ -28,6 +28,10 @@ impl Recurrence for Gru {
     const HIDDEN: [usize; MOST_GATES] = [0, 1, 3, 3];
     const SPLIT: bool = true;
     const MEMORY: bool = false;
+}
+
+impl Recurrence for Gru {
+    const CHAINS: usize = 2;
     const SKIPS: bool = true;
 
     #[inline(always)]

@@ -9,7 +9,7 @@
 //! h_t = o_t ⊙ tanh(c_t)
 //! ```
 
-use super::recurrence::{Deltas, Inputs, MOST_GATES, MOST_KEPT, Outputs, Recurrence};
+use super::recurrence::{Deltas, Inputs, MOST_GATES, MOST_KEPT, Outputs, Recurrence, Shape};
 use crate::Float;
 use crate::kernel::elementary::{sigmoid, tanh};
 use crate::kernel::vector::Vector;
@@ -18,15 +18,18 @@ use crate::kernel::vector::Vector;
 #[derive(Clone, Copy)]
 pub(crate) struct Lstm;
 
-impl Recurrence for Lstm {
+impl Shape for Lstm {
     const GATES: usize = 4;
-    const CHAINS: usize = 2;
     /// i, f, g, o, tanh(c_t), c_{t−1} and h_{t−1}.
     const KEPT: usize = 7;
     const DELTAS: usize = 4;
     const HIDDEN: [usize; MOST_GATES] = [0, 1, 2, 3];
     const SPLIT: bool = false;
     const MEMORY: bool = true;
+}
+
+impl Recurrence for Lstm {
+    const CHAINS: usize = 2;
     const SKIPS: bool = false;
 
     #[inline(always)]

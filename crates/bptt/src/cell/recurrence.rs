@@ -3,7 +3,13 @@
 //! A cell is its equations for one register of units of one sequence: forward from the sums of its gates to the new
 //! state, backward from the gradient of that state to the gradients of the sums. The products, the layers, the directions
 //! and the ragged batches around it are the same for all cells.
+//!
+//! That takes a cell whose step is one product, from which all its gates come. One is not like that ([`GruResetBefore`]); it
+//! has a [`Shape`] as all others do, and sweeps of its own.
+//!
+//! [`GruResetBefore`]: super::gru_reset_before::GruResetBefore
 
+use super::gru_reset_before::GruResetBefore;
 use crate::kernel::activation::{Activation, Function};
 use crate::kernel::vector::Vector;
 use crate::{Cell, Float};
@@ -52,13 +58,10 @@ pub(crate) struct Deltas<V> {
     pub memory: V,
 }
 
-/// A cell's equations, and what the kernels have to know about its shapes.
-pub(crate) trait Recurrence: Copy + Sync {
+/// How many numbers of which kind a cell has.
+pub(crate) trait Shape: Copy + Sync {
     /// Gates, in PyTorch's order.
     const GATES: usize;
-    /// Independent chains of multiply-adds that the sum of each gate consists of. Few gates need more, because a single
-    /// chain waits for the multiplier at every term.
-    const CHAINS: usize;
     /// Pieces kept of each step, `h_{t−1}` included, which is the last; backward puts the deltas into the first ones.
     const KEPT: usize;
     /// Pieces of deltas.
@@ -69,6 +72,15 @@ pub(crate) trait Recurrence: Copy + Sync {
     const SPLIT: bool;
     /// Whether there is a memory `c`.
     const MEMORY: bool;
+    /// The kept piece that the last gate's `W_hh` is multiplied with; that of all others is `h_{t−1}`.
+    const LAST_FACTOR: usize = Self::KEPT - 1;
+}
+
+/// A cell's equations, and what the kernels have to know about them.
+pub(crate) trait Recurrence: Shape {
+    /// Independent chains of multiply-adds that the sum of each gate consists of. Few gates need more, because a single
+    /// chain waits for the multiplier at every term.
+    const CHAINS: usize;
     /// Whether `h_{t−1}` reaches `h_t` past the gates as well.
     const SKIPS: bool;
 
@@ -84,9 +96,9 @@ pub(crate) trait Recurrence: Copy + Sync {
     ) -> Deltas<V>;
 }
 
-/// Runs `$body` with `$cell` as the compile-time form of the [`Cell`] `$kind`.
+/// Runs `$body` with `$cell` as the compile-time form of the [`Cell`] `$kind`, where that is a [`Recurrence`]; else `$other`.
 macro_rules! with_cell {
-    ($kind:expr, |$cell:ident| $body:expr) => {
+    ($kind:expr, |$cell:ident| $body:expr, else $other:expr) => {
         match $kind {
             $crate::Cell::Elman(activation) => {
                 let $cell = $crate::cell::recurrence::Elman(activation);
@@ -100,6 +112,7 @@ macro_rules! with_cell {
                 let $cell = $crate::cell::lstm::Lstm;
                 $body
             }
+            $crate::Cell::GruResetBefore => $other,
         }
     };
 }
@@ -107,32 +120,35 @@ pub(crate) use with_cell;
 
 /// Pieces that a cell keeps of each step.
 pub(crate) fn kept_pieces(cell: Cell) -> usize {
-    fn pieces<C: Recurrence>(_: C) -> usize {
+    fn pieces<C: Shape>(_: C) -> usize {
         C::KEPT
     }
-    with_cell!(cell, |cell| pieces(cell))
+    with_cell!(cell, |cell| pieces(cell), else pieces(GruResetBefore))
 }
 
 /// Whether a cell's last gate keeps its halves apart.
 pub(crate) fn is_split(cell: Cell) -> bool {
-    fn split<C: Recurrence>(_: C) -> bool {
+    fn split<C: Shape>(_: C) -> bool {
         C::SPLIT
     }
-    with_cell!(cell, |cell| split(cell))
+    with_cell!(cell, |cell| split(cell), else split(GruResetBefore))
 }
 
 /// `h_t = f(a)`, `a = b_ih + W_ih·x_t + b_hh + W_hh·h_{t−1}`.
 #[derive(Clone, Copy)]
 pub(crate) struct Elman(pub Activation);
 
-impl Recurrence for Elman {
+impl Shape for Elman {
     const GATES: usize = 1;
-    const CHAINS: usize = 4;
     const KEPT: usize = 2;
     const DELTAS: usize = 1;
     const HIDDEN: [usize; MOST_GATES] = [0, 0, 0, 0];
     const SPLIT: bool = false;
     const MEMORY: bool = false;
+}
+
+impl Recurrence for Elman {
+    const CHAINS: usize = 4;
     const SKIPS: bool = false;
 
     #[inline(always)]

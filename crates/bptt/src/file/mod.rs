@@ -12,12 +12,14 @@
 //! | `fc.weight` | `[output_size, directions · hidden_size]` |
 //! | `fc.bias` | `[output_size]` |
 //!
-//! all row-major and all `F32` or all `F64`; an Elman cell has 1 gate, GRU 3 (r, z, n) and LSTM 4 (i, f, g, o). The `__metadata__` of the header holds these texts:
+//! all row-major and all `F32` or all `F64`; an Elman cell has 1 gate, either GRU 3 (r, z, n) and LSTM 4 (i, f, g, o). Of
+//! [`Cell::GruResetBefore`](crate::Cell::GruResetBefore), a module of PyTorch would load them and compute something else. The
+//! `__metadata__` of the header holds these texts:
 //!
 //! | entry | meaning |
 //! |---|---|
 //! | `format`, `format_version` | `bptt` and [`FORMAT_VERSION`] |
-//! | `cell` | `elman`, `gru` or `lstm` |
+//! | `cell` | `elman`, `gru`, `lstm` or `gru-reset-before` |
 //! | `activation` | of an Elman cell: a name of [`Activation`] |
 //! | `num_layers`, `bidirectional`, `dropout` | see [`Architecture`]; the last two are new in version 2 |
 //! | `dtype` | `float32` or `float64` |

@@ -7,7 +7,7 @@ use safetensors::tensor::Metadata as Header;
 
 use super::error::shown;
 use super::tensor::{Element, check_finite};
-use super::{AnyModel, FileError};
+use super::{AnyModel, FORMAT, FileError};
 use crate::cell::Layout;
 use crate::dim::Dyn;
 use crate::stack::Stack;
@@ -38,6 +38,7 @@ fn recurrent(leaf: &str) -> Option<(&str, usize, bool)> {
 
 pub(super) fn read(bytes: &[u8], activation: Activation) -> Result<AnyModel, FileError> {
     let (header, data) = super::read::open(bytes)?;
+    refuse_without_module(&header)?;
     let names = header.offset_keys();
     let modules = Modules::find(&names)?;
     let first = format!("{}weight_ih_l0", modules.recurrent);
@@ -47,6 +48,19 @@ pub(super) fn read(bytes: &[u8], activation: Activation) -> Result<AnyModel, Fil
         f64::TAG => Ok(model::<f64>(&modules, &header, data, activation)?.into()),
         other => Err(FileError::Dtype { name: first, expected: "F32 or F64", found: other.to_owned() }),
     }
+}
+
+/// Refuses a model file of ours whose cell PyTorch does not have: by its names and shapes it would be another one.
+fn refuse_without_module(header: &Header) -> Result<(), FileError> {
+    let cell = Cell::GruResetBefore.name();
+    let entry = |key: &str| header.metadata().as_ref().and_then(|entries| entries.get(key));
+    if entry("format").is_some_and(|format| format == FORMAT)
+        && entry("cell").is_some_and(|found| found == cell)
+    {
+        let found = format!("a model file of bptt with the cell {cell}");
+        return Err(FileError::Modules { expected: "a module of PyTorch".to_owned(), found });
+    }
+    Ok(())
 }
 
 impl<'a> Modules<'a> {

@@ -41,7 +41,7 @@ pub(super) fn export(file: &ModelFile) -> Result<Vec<u8>, OnnxError> {
 pub(super) fn operator(cell: Cell) -> &'static str {
     match cell {
         Cell::Elman(_) => "RNN",
-        Cell::Gru => "GRU",
+        Cell::Gru | Cell::GruResetBefore => "GRU",
         Cell::Lstm => "LSTM",
     }
 }
@@ -50,7 +50,7 @@ pub(super) fn operator(cell: Cell) -> &'static str {
 pub(super) fn gates(cell: Cell) -> &'static [usize] {
     match cell {
         Cell::Elman(_) => &[0],
-        Cell::Gru => &[1, 0, 2],
+        Cell::Gru | Cell::GruResetBefore => &[1, 0, 2],
         Cell::Lstm => &[0, 3, 1, 2],
     }
 }
@@ -154,8 +154,9 @@ fn layer<T: Element>(
     let activations = vec![cell.activation().map_or("", activation); directions];
     match cell {
         Cell::Elman(_) => attributes.push(("activations", Attribute::Texts(&activations))),
-        // The reset gate acts after the product with the recurrent weights.
+        // Whether the reset gate acts after the product with the recurrent weights.
         Cell::Gru => attributes.push(("linear_before_reset", Attribute::Int(1))),
+        Cell::GruResetBefore => attributes.push(("linear_before_reset", Attribute::Int(0))),
         Cell::Lstm => {}
     }
     let mut inputs = ["input", "W", "R", "B"].map(name).to_vec();

@@ -89,11 +89,8 @@ fn cell(node: &read::Node<'_>, parsed: &node::Node) -> Result<Cell, OnnxError> {
             &format!("the activations {}", operator.activations().join(", ")),
             &names[..each].join(", "),
         ),
-        Operator::Gru if !parsed.linear_before_reset => refuse(
-            "linear_before_reset 1, the reset gate acting after the product with the recurrent weights",
-            "0",
-        ),
-        Operator::Gru => Ok(Cell::Gru),
+        Operator::Gru if parsed.linear_before_reset => Ok(Cell::Gru),
+        Operator::Gru => Ok(Cell::GruResetBefore),
         Operator::Lstm => Ok(Cell::Lstm),
     }
 }
@@ -158,9 +155,13 @@ fn check_below(node: &read::Node<'_>, layers: &[Rc<Layer>], layer: &Layer) -> Re
         return Err(wrong(node, &format!("at most {MOST_LAYERS} layers"), "more"));
     }
     let describe = |layer: &Layer| {
-        let activation =
-            layer.cell.activation().map_or(String::new(), |activation| format!(", {activation}"));
-        format!("{}{activation}, {} hidden units", super::export::operator(layer.cell), layer.hidden)
+        let form = match layer.cell {
+            Cell::Elman(activation) => format!(", {activation}"),
+            Cell::Gru => ", linear_before_reset 1".to_owned(),
+            Cell::GruResetBefore => ", linear_before_reset 0".to_owned(),
+            Cell::Lstm => String::new(),
+        };
+        format!("{}{form}, {} hidden units", super::export::operator(layer.cell), layer.hidden)
     };
     if (below.cell, below.hidden) != (layer.cell, layer.hidden) {
         return Err(wrong(

@@ -1,7 +1,7 @@
 //! The gradients of the biases.
 
 use crate::Float;
-use crate::cell::recurrence::Recurrence;
+use crate::cell::recurrence::Shape;
 use crate::kernel::level::{Isa, Kernel};
 use crate::kernel::panel::Picked;
 use crate::kernel::tile::{add, for_blocks, load, unroll, zero};
@@ -18,7 +18,7 @@ pub(super) struct Biases<'a, T, C> {
     pub cell: std::marker::PhantomData<C>,
 }
 
-impl<T: Float, C: Recurrence> Kernel for Biases<'_, T, C> {
+impl<T: Float, C: Shape> Kernel for Biases<'_, T, C> {
     type Element = T;
     type Output = ();
 
@@ -36,7 +36,7 @@ impl<T: Float, C: Recurrence> Kernel for Biases<'_, T, C> {
     }
 }
 
-impl<T: Float, C: Recurrence> Biases<'_, T, C> {
+impl<T: Float, C: Shape> Biases<'_, T, C> {
     /// Adds a register of sums, those from column `at` of the deltas on, to the biases that they belong to.
     #[inline(always)]
     fn add_to<S: Isa>(&mut self, at: usize, sums: T::Vector<S>) {

@@ -107,13 +107,13 @@ impl Stack {
     /// Whether products go through panels.
     #[inline(always)]
     pub fn is_wide<T: Float>(&self) -> bool {
-        self.hidden_bytes::<T>() >= WIDE_BYTES
+        self.architecture.cell.is_one_product() && self.hidden_bytes::<T>() >= WIDE_BYTES
     }
 
     /// Whether threads share the units of a step rather than the sequences of a batch.
     #[inline(always)]
     pub fn is_huge<T: Float>(&self) -> bool {
-        self.hidden_bytes::<T>() >= HUGE_BYTES
+        self.is_wide::<T>() && self.hidden_bytes::<T>() >= HUGE_BYTES
     }
 
     /// Inputs of all layers and directions before this one; saturates.

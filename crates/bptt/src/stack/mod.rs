@@ -7,6 +7,7 @@
 //! - [`wide`]: the same for large layers, as products of matrices;
 //! - [`split`]: the same where no way back follows, in windows of timesteps and with the units cut into blocks for threads;
 //! - [`pass`]: through all layers and the readout, and back;
+//! - [`reset_before`]: the sweeps of the one cell whose step is two products;
 //! - [`narrow`]: the same with a sequence in each lane, for training of few units;
 //! - [`job`]: what runs inside one instruction-set level;
 //! - [`learner`]: batches, windows of truncated backpropagation, updates;
@@ -25,6 +26,7 @@ mod layout;
 pub(crate) mod learner;
 mod narrow;
 mod pass;
+mod reset_before;
 pub(crate) mod rows;
 mod split;
 pub(crate) mod state;

@@ -8,7 +8,7 @@ use super::forward::{Forward, Way};
 use super::layout::Stack;
 use super::rows::Rows;
 use crate::Float;
-use crate::cell::recurrence::{Recurrence, with_cell};
+use crate::cell::recurrence::{Recurrence, Shape, with_cell};
 use crate::dim::Dyn;
 use crate::kernel::dot::dot;
 use crate::kernel::level::Isa;
@@ -34,7 +34,7 @@ pub(crate) struct Pass<'a, T> {
 
 impl<T: Float> Pass<'_, T> {
     /// The number of elements in a layer's kept rows, of its outputs, and of the largest group's.
-    pub(super) fn lengths<C: Recurrence>(&self, buffers: &Buffers<T>) -> (usize, usize) {
+    pub(super) fn lengths<C: Shape>(&self, buffers: &Buffers<T>) -> (usize, usize) {
         (buffers.rows * C::KEPT * self.stack.stride::<T>(), buffers.rows * self.stack.width::<T>())
     }
 
@@ -46,18 +46,20 @@ impl<T: Float> Pass<'_, T> {
             let [rows, data] = &mut buffers.list;
             buffers.listed = self.rows.list([rows, data]);
         }
-        with_cell!(self.stack.architecture.cell, |cell| {
-            for layer in 0..self.stack.architecture.num_layers {
-                for direction in 0..self.stack.directions() {
-                    if self.goes_split(threads) {
+        for layer in 0..self.stack.architecture.num_layers {
+            for direction in 0..self.stack.directions() {
+                with_cell!(
+                    self.stack.architecture.cell,
+                    |cell| if self.goes_split(threads) {
                         self.forward_split::<S, _>(cell, (layer, direction), buffers, threads);
                     } else {
                         self.forward_layer::<S, _>(cell, layer, direction, buffers);
-                    }
-                }
-                self.finish_outputs(layer, buffers);
+                    },
+                    else self.forward_reset_before::<S>(layer, direction, buffers)
+                );
             }
-        });
+            self.finish_outputs(layer, buffers);
+        }
     }
 
     /// One layer in one direction.
@@ -100,7 +102,7 @@ impl<T: Float> Pass<'_, T> {
     }
 
     /// All inputs of a layer: `A = b + X·W_ih`, to where the gates' pieces will be.
-    fn project<S: Isa, C: Recurrence>(&self, layer: usize, direction: usize, buffers: &mut Buffers<T>) {
+    pub(super) fn project<S: Isa, C: Shape>(&self, layer: usize, direction: usize, buffers: &mut Buffers<T>) {
         let Self { stack, rows, .. } = *self;
         let (h, p, width) = (stack.hidden, stack.stride::<T>(), stack.width::<T>());
         let part = layer * stack.directions() + direction;
@@ -145,7 +147,7 @@ impl<T: Float> Pass<'_, T> {
     }
 
     /// Copies the initial states into the rows of each sequence's first step, or the final ones back.
-    fn move_states<C: Recurrence>(&self, part: usize, way: Way, buffers: &mut Buffers<T>, back: bool) {
+    pub(super) fn move_states<C: Shape>(&self, part: usize, way: Way, buffers: &mut Buffers<T>, back: bool) {
         let p = self.stack.stride::<T>();
         let kept_len = self.lengths::<C>(buffers).0;
         let Buffers { kept, hidden, memory, batch, .. } = buffers;
@@ -242,7 +244,7 @@ impl<T: Float> Pass<'_, T> {
                     self.dropout_backward(layer, buffers);
                 }
             }
-        });
+        }, else self.backward_reset_before::<S>(buffers, gradient));
     }
 
     /// `d_H = d_Y·W_ho`; `d_W_ho += d_Yᵀ·H`, `d_b_o += Σ d_y`.
@@ -307,7 +309,7 @@ impl<T: Float> Pass<'_, T> {
     }
 
     /// `d_W_ih += Xᵀ·δ`, `d_W_hh += H_{t−1}ᵀ·δ`, `d_b_ih, d_b_hh += Σ δ`, each with the deltas that it sees.
-    fn gradients_acc<S: Isa, C: Recurrence>(
+    pub(super) fn gradients_acc<S: Isa, C: Shape>(
         &self,
         _cell: C,
         layer: usize,
@@ -352,13 +354,15 @@ impl<T: Float> Pass<'_, T> {
                 });
             }
         }
-        // W_hh: all gates at once, but the last of a split cell, which sees a piece of its own.
-        let past = Matrix::new(&kept[(C::KEPT - 1) * p..], row);
-        let together = C::GATES - usize::from(C::SPLIT);
-        for (gate, count) in [(0, together), (together, C::GATES - together)] {
+        // W_hh: all gates at once, but a last one whose delta or factor is a piece of its own.
+        let apart = C::SPLIT || C::LAST_FACTOR != C::KEPT - 1;
+        let together = C::GATES - usize::from(apart);
+        for (gate, count, factor) in
+            [(0, together, C::KEPT - 1), (together, C::GATES - together, C::LAST_FACTOR)]
+        {
             if count > 0 {
                 S::call(Outer {
-                    a: past,
+                    a: Matrix::new(&kept[factor * p..], row),
                     d: Matrix::new(&kept[C::HIDDEN[gate] * p..], row),
                     rows: all,
                     k: h,
@@ -379,7 +383,7 @@ impl<T: Float> Pass<'_, T> {
     }
 
     /// The gradient of the outputs of the layer below: `d_X = δ·W_ihᵀ`.
-    fn inputs_backward<S: Isa, C: Recurrence>(&self, _cell: C, layer: usize, buffers: &mut Buffers<T>) {
+    pub(super) fn inputs_backward<S: Isa, C: Shape>(&self, _cell: C, layer: usize, buffers: &mut Buffers<T>) {
         let Self { stack, rows, .. } = *self;
         let (h, p, width) = (stack.hidden, stack.stride::<T>(), stack.width::<T>());
         let kept_len = self.lengths::<C>(buffers).0;
@@ -405,7 +409,7 @@ impl<T: Float> Pass<'_, T> {
     }
 
     /// What dropout let through of the outputs of the layer below.
-    fn dropout_backward(&self, layer: usize, buffers: &mut Buffers<T>) {
+    pub(super) fn dropout_backward(&self, layer: usize, buffers: &mut Buffers<T>) {
         let rows = self.rows;
         let (width, group) = (self.stack.width::<T>(), rows.width());
         if self.dropout.is_some() {

@@ -9,6 +9,7 @@
 //! up each element in the order of [`crate::kernel::affine`], `stack::forward` and [`crate::kernel::dot`].
 
 mod pack;
+mod reset_before;
 mod state;
 pub(crate) mod step;
 

@@ -12,6 +12,9 @@
 //! | H·G | `weight_hh` likewise |
 //!
 //! After all layers: `fc.weight (O, P)`, `fc.bias (O)`. Whatever the size, memory is read from front to back.
+//!
+//! A cell whose step is two products ([`super::reset_before`]) reads its weights product by product instead: of each layer
+//! `b_ih + b_hh (G·P)`, `weight_ih (K, G·P)`, and of `weight_hh` the first two gates `(H, 2·P)`, then the last one `(H, P)`.
 
 use crate::buffer::Buffer;
 use crate::cell::recurrence::is_split;
@@ -34,19 +37,29 @@ pub(super) fn block((gates, wide): (usize, bool), lanes: usize, n: usize, hidden
 
 /// Packs the parameters of `stack`, for vectors of `lanes`.
 pub(super) fn pack<T: Float>(stack: &Stack, flat: &[T], lanes: usize) -> Result<Buffer<T>> {
+    let walk = |row: &mut dyn FnMut(&[T])| {
+        if stack.architecture.cell.is_one_product() {
+            walk_blocks(stack, flat, lanes, row);
+        } else {
+            walk_products(stack, flat, row);
+        }
+        let (weight, bias) = stack.readout::<T>();
+        row(&flat[weight]);
+        row(&flat[bias]);
+    };
     let mut length = 0;
-    walk(stack, flat, lanes, |row| length += row.len());
+    walk(&mut |row| length += row.len());
     let mut packed = Buffer::zeroed(length)?;
     let mut at = 0;
-    walk(stack, flat, lanes, |row| {
+    walk(&mut |row| {
         packed[at..at + row.len()].copy_from_slice(row);
         at += row.len();
     });
     Ok(packed)
 }
 
-/// Hands out all rows in their order.
-fn walk<T: Float>(stack: &Stack, flat: &[T], lanes: usize, mut row: impl FnMut(&[T])) {
+/// Hands out the rows of all layers in their order.
+fn walk_blocks<T: Float>(stack: &Stack, flat: &[T], lanes: usize, row: &mut dyn FnMut(&[T])) {
     let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
     let (split, wide) = (is_split(stack.architecture.cell), stack.is_wide::<T>());
     // As wide as the widest block.
@@ -78,7 +91,22 @@ fn walk<T: Float>(stack: &Stack, flat: &[T], lanes: usize, mut row: impl FnMut(&
             n += width;
         }
     }
-    let (weight, bias) = stack.readout::<T>();
-    row(&flat[weight]);
-    row(&flat[bias]);
+}
+
+/// The same for two products.
+fn walk_products<T: Float>(stack: &Stack, flat: &[T], row: &mut dyn FnMut(&[T])) {
+    let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
+    for layer in 0..stack.architecture.num_layers {
+        let place = stack.place::<T>(layer, 0);
+        for at in 0..gates * p {
+            row(&[flat[place.bias_ih + at] + flat[place.bias_hh + at]]);
+        }
+        row(&flat[place.weight_ih..place.weight_hh]);
+        for (from, to) in [(0, 2 * p), (2 * p, gates * p)] {
+            for k in 0..h {
+                let weights = place.weight_hh + k * gates * p;
+                row(&flat[weights + from..weights + to]);
+            }
+        }
+    }
 }

@@ -7,15 +7,19 @@ use crate::{Error, Float, Result};
 
 /// Where a sequence stands: `h`, and with LSTM `c`, of every layer. Made by [`Stepper::state`](crate::Stepper::state).
 ///
-/// It is as small as what it holds: for H units, two or three times H numbers a layer, rounded up to whole cache lines.
+/// It is as small as what it holds: for H units, two or three times H numbers a layer, rounded up to whole cache lines; three
+/// more in all where the reset gate acts before the product ([`Cell::GruResetBefore`](crate::Cell::GruResetBefore)).
 #[derive(Debug, Clone)]
 pub struct StreamState<T = f32> {
-    /// Of each layer `h`, twice, and `c` where there is one, `P` each. A step reads one `h` and writes the other.
+    /// Of each layer `h`, twice, and `c` where there is one, `P` each; then spare rows. A step reads one `h` and writes the
+    /// other.
     data: Buffer<T>,
     /// Whether the second `h` is the present one.
     odd: bool,
     layers: usize,
     hidden: usize,
+    /// Rows of a layer.
+    rows: usize,
 }
 
 /// Rows of `P` that the state of a layer takes.
@@ -24,22 +28,32 @@ pub(super) fn rows(stack: &Stack) -> usize {
     2 + usize::from(stack.architecture.cell.has_memory())
 }
 
+/// Rows of `P` that a step needs beside the states of the layers: of a cell whose step is not one product, the sums of its
+/// gates.
+#[inline(always)]
+pub(super) fn spare_rows(stack: &Stack) -> usize {
+    let cell = stack.architecture.cell;
+    if cell.is_one_product() { 0 } else { cell.gates() }
+}
+
 /// Numbers in the state of a network.
 #[inline(always)]
 pub(super) fn elements<T: Float>(stack: &Stack) -> usize {
-    stack.architecture.num_layers.saturating_mul(rows(stack)).saturating_mul(stack.stride::<T>())
+    let rows = stack.architecture.num_layers.saturating_mul(rows(stack)).saturating_add(spare_rows(stack));
+    rows.saturating_mul(stack.stride::<T>())
 }
 
 impl<T: Float> StreamState<T> {
     pub(super) fn new(stack: &Stack) -> Result<Self> {
         let data = Buffer::zeroed(elements::<T>(stack))?;
-        Ok(Self { data, odd: false, layers: stack.architecture.num_layers, hidden: stack.hidden })
+        let layers = stack.architecture.num_layers;
+        Ok(Self { data, odd: false, layers, hidden: stack.hidden, rows: rows(stack) })
     }
 
     /// Whether it is a state of this network, whose states have so many numbers, or of another of the same shape.
     #[inline(always)]
     pub(super) fn fits(&self, stack: &Stack, elements: usize) -> bool {
-        let layers = self.layers == stack.architecture.num_layers;
+        let layers = self.layers == stack.architecture.num_layers && self.rows == rows(stack);
         layers && self.hidden == stack.hidden && self.data.len() == elements
     }
 
@@ -68,7 +82,7 @@ impl<T: Float> StreamState<T> {
     /// [`Error::OutOfMemory`].
     pub fn save(&self) -> Result<State<T>> {
         let len = self.layers * self.hidden;
-        let c = if self.rows() == 3 { zeros(len)? } else { Vec::new() };
+        let c = if self.has_memory() { zeros(len)? } else { Vec::new() };
         let mut state = State { h: zeros(len)?, c };
         self.save_into(&mut state)?;
         Ok(state)
@@ -109,9 +123,8 @@ impl<T: Float> StreamState<T> {
         Ok(())
     }
 
-    /// Rows of a layer.
-    fn rows(&self) -> usize {
-        self.data.len() / (self.layers * self.stride())
+    fn has_memory(&self) -> bool {
+        self.rows == 3
     }
 
     fn stride(&self) -> usize {
@@ -120,15 +133,15 @@ impl<T: Float> StreamState<T> {
 
     /// Where a layer's present `h` and its `c` begin.
     fn places(&self, layer: usize) -> (usize, Option<usize>) {
-        let (rows, p) = (self.rows(), self.stride());
+        let (rows, p) = (self.rows, self.stride());
         let first = layer * rows * p;
-        (first + usize::from(self.odd) * p, (rows == 3).then_some(first + 2 * p))
+        (first + usize::from(self.odd) * p, self.has_memory().then_some(first + 2 * p))
     }
 
     /// Refuses a state of other sizes.
     fn check(&self, state: &State<T>) -> Result<()> {
         let len = self.layers * self.hidden;
-        let memory = if self.rows() == 3 { len } else { 0 };
+        let memory = if self.has_memory() { len } else { 0 };
         let lengths = [("h of the state", len, state.h.len()), ("c of the state", memory, state.c.len())];
         for (what, expected, found) in lengths {
             if expected != found {

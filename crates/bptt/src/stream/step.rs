@@ -8,6 +8,7 @@
 use std::marker::PhantomData;
 
 use super::pack::{block, pack};
+use super::reset_before::ResetBefore;
 use super::state::{elements, rows};
 use crate::buffer::Buffer;
 use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence, with_cell};
@@ -26,7 +27,7 @@ pub struct Plan<T> {
     /// Numbers in a state.
     pub(super) elements: usize,
     /// See [`super::pack`].
-    packed: Buffer<T>,
+    pub(super) packed: Buffer<T>,
 }
 
 /// A step at the level and for the size that it was made for.
@@ -80,12 +81,20 @@ impl<T: Float> Kernel for Choose<'_, T> {
 
 /// Runs a step at the level `S`, which [`Choose`] ran at.
 fn enter<T: Float, S: Isa, const WIDE: bool>(step: &mut Step<'_, T>) {
-    with_cell!(step.plan.stack.architecture.cell, |cell| S::call(Cells::<T, _, WIDE> { cell, step }));
+    with_cell!(
+        step.plan.stack.architecture.cell,
+        |cell| S::call(Cells::<T, _, WIDE> { cell, step }),
+        else S::call(ResetBefore { step })
+    );
 }
 
 /// The same for one layer that is a single block of `U` registers.
 fn enter_single<T: Float, S: Isa, const U: usize>(step: &mut Step<'_, T>) {
-    with_cell!(step.plan.stack.architecture.cell, |cell| S::call(Single::<T, _, U> { cell, step }));
+    with_cell!(
+        step.plan.stack.architecture.cell,
+        |cell| S::call(Single::<T, _, U> { cell, step }),
+        else S::call(ResetBefore { step })
+    );
 }
 
 /// A step of one layer of one block: no loop but those over inputs and units.

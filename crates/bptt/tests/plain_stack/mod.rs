@@ -9,6 +9,8 @@
 // Indices as in the formulas; several of the loops index more than one buffer.
 #![allow(clippy::needless_range_loop)]
 
+mod reset_before;
+
 use std::collections::BTreeMap;
 
 use bptt::{Activation, Cell, DynRnn, Float};
@@ -48,7 +50,7 @@ struct Layer<'a> {
 struct Unit {
     /// In PyTorch's order, after their activations.
     gates: [f64; 4],
-    /// GRU: `W_hn·h_{t−1} + b_hn`.
+    /// GRU: `W_hn·h_{t−1} + b_hn`, or where the reset gate acts before, `r ⊙ h_{t−1}`.
     q: f64,
     h_past: f64,
     c_past: f64,
@@ -70,7 +72,7 @@ struct Sent {
 fn gates(cell: Cell) -> usize {
     match cell {
         Cell::Elman(_) => 1,
-        Cell::Gru => 3,
+        Cell::Gru | Cell::GruResetBefore => 3,
         Cell::Lstm => 4,
     }
 }
@@ -103,6 +105,7 @@ fn forward(cell: Cell, input: [f64; 4], hidden: [f64; 4], h_past: f64, c_past: f
             unit.c = f * c_past + i * g;
             unit.h = o * unit.c.tanh();
         }
+        Cell::GruResetBefore => unreachable!("its units are not by themselves"),
     }
     unit
 }
@@ -143,12 +146,16 @@ fn backward(cell: Cell, unit: &Unit, d_h: f64, d_c: f64) -> Sent {
             let d = [d_i, d_f, through_tanh(d_c * i, g), d_o];
             Sent { input: d, hidden: d, h_past: 0.0, c_past: d_c * f }
         }
+        Cell::GruResetBefore => unreachable!("its units are not by themselves"),
     }
 }
 
 impl Layer<'_> {
     /// All units at all steps, in the order of `xs`, from states of 0.
     fn forward(&self, xs: &[&[f64]]) -> Vec<Vec<Unit>> {
+        if self.cell == Cell::GruResetBefore {
+            return self.forward_reset_before(xs);
+        }
         let h = self.hidden;
         let mut steps: Vec<Vec<Unit>> = Vec::new();
         for x in xs {
@@ -193,8 +200,12 @@ impl Layer<'_> {
         for t in (0..steps.len()).rev() {
             let (x, inputs) = (xs[t], xs[t].len());
             let (mut d_h_past, mut d_c_past) = (vec![0.0; h], vec![0.0; h]);
-            for n in 0..h {
-                let sent = backward(self.cell, &steps[t][n], d_hs[t][n] + d_h_next[n], d_c_next[n]);
+            let d_hs: Vec<f64> = d_hs[t].iter().zip(&d_h_next).map(|(above, after)| above + after).collect();
+            let all = match self.cell {
+                Cell::GruResetBefore => self.backward_reset_before(&steps[t], &d_hs),
+                cell => (0..h).map(|n| backward(cell, &steps[t][n], d_hs[n], d_c_next[n])).collect(),
+            };
+            for (n, sent) in all.into_iter().enumerate() {
                 d_h_past[n] += sent.h_past;
                 d_c_past[n] = sent.c_past;
                 for gate in 0..gates(self.cell) {
@@ -205,9 +216,14 @@ impl Layer<'_> {
                         d_weight_ih[row * inputs + k] += input * x[k];
                         d_xs[t][k] += input * self.weight_ih[row * inputs + k];
                     }
+                    let reset_before = self.cell == Cell::GruResetBefore && gate == 2;
                     for k in 0..h {
-                        d_weight_hh[row * h + k] += hidden * steps[t][k].h_past;
-                        d_h_past[k] += hidden * self.weight_hh[row * h + k];
+                        let unit = &steps[t][k];
+                        d_weight_hh[row * h + k] += hidden * if reset_before { unit.q } else { unit.h_past };
+                        // By way of r ⊙ h it has been sent already.
+                        if !reset_before {
+                            d_h_past[k] += hidden * self.weight_hh[row * h + k];
+                        }
                     }
                 }
             }

@@ -37,7 +37,7 @@ pub fn bytes(file: &ModelFile, out: &Path) -> Result<Vec<u8>, Failure> {
     let lstm = network.cell == Cell::Lstm;
     let gates = match network.cell {
         Cell::Elman(_) => "1",
-        Cell::Gru => "2",
+        Cell::Gru | Cell::GruResetBefore => "2",
         Cell::Lstm => "4",
     };
     let activation = match network.cell {

@@ -96,6 +96,7 @@ impl Network {
             Cell::Elman(Activation::Relu) => self.features.push("elman"),
             Cell::Gru => self.features.extend(["gru", "tanh", "sigmoid"]),
             Cell::Lstm => self.features.extend(["lstm", "tanh", "sigmoid"]),
+            Cell::GruResetBefore => self.features.extend(["reset_before", "tanh", "sigmoid"]),
         }
         match file.metadata.loss {
             Some(Loss::Bce) => self.features.extend(["bce", "sigmoid"]),
@@ -179,7 +180,8 @@ impl Network {
         let size = if self.single { 4 } else { 8 };
         let constants: usize = self.tables.iter().map(|table| table.values.len()).sum();
         let rows = self.layers * if self.cell == Cell::Lstm { 2 } else { 1 };
-        let stack = self.units + if self.has("scaled") { self.inputs } else { 0 } + self.outputs;
+        let units = if self.has("reset_before") { 2 * self.units } else { self.units };
+        let stack = units + if self.has("scaled") { self.inputs } else { 0 } + self.outputs;
         let activation = self.cell.activation().map_or(String::new(), |a| format!(" ({a})"));
         let layers = if self.layers == 1 { "layer" } else { "layers" };
         let mut lines = vec![

@@ -25,7 +25,7 @@ pub(in crate::stack) fn add_sums<T: Float, S: Isa>(stack: &Stack, buffers: &Buff
     let parts = stack.parts();
     for part in 0..parts {
         let sums = &buffers.lanes[sums_at(stack, part) * lanes..];
-        with_cell!(stack.architecture.cell, |cell| reduce::<T, S, _>(cell, stack, part, sums, gradient));
+        with_cell!(stack.architecture.cell, |cell| reduce::<T, S, _>(cell, stack, part, sums, gradient), else ());
     }
     let (weight, bias) = stack.readout::<T>();
     S::call(ReduceReadout {

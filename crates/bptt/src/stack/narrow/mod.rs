@@ -38,7 +38,7 @@ const MOST_ELEMENTS: usize = 1 << 19;
 
 /// Whether training may go this way. What it gains is in docs/performance.md, "Cells with gates".
 pub(super) fn is_narrow<T: Float>(stack: &Stack) -> bool {
-    stack.hidden < 2 * T::LINE
+    stack.architecture.cell.is_one_product() && stack.hidden < 2 * T::LINE
 }
 
 /// Takes the next sequences off the front of `rest` that train abreast, if any do, in buffers of so many rows: whole vectors
@@ -83,9 +83,12 @@ impl<T: Float> Pass<'_, T> {
         let mut total = 0.0;
         for (number, (starts, lengths)) in starts.chunks(lanes).zip(lengths.chunks(lanes)).enumerate() {
             let block = Pass { rows: Rows { starts, lengths }, first: self.first + number * lanes, ..*self };
-            total += with_cell!(self.stack.architecture.cell, |cell| {
-                block.learn_block::<S, _>(cell, labelled, buffers)
-            });
+            total += with_cell!(
+                self.stack.architecture.cell,
+                |cell| block.learn_block::<S, _>(cell, labelled, buffers),
+                // Never: it is not narrow.
+                else f64::NAN
+            );
             if !f64::is_finite(total) {
                 break;
             }
