@@ -22,9 +22,14 @@ use crate::workspace::Scratch;
 /// The largest buffer that is spent on this, in elements: beyond, long sequences would leave the caches.
 const MOST_ELEMENTS: usize = 1 << 19;
 
+/// Whether so many hidden units may go this way. Where a size in the type may not, it is not compiled.
+pub(crate) const fn few_units<T: Float>(hidden: usize) -> bool {
+    hidden < 2 * T::LINE
+}
+
 /// Elements of the buffer for up to `longest` timesteps at any level; 0 where the way is not worth it.
 pub(crate) fn elements<T: Float, I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>, longest: usize) -> usize {
-    if layout.hidden.size() >= 2 * T::LINE {
+    if !few_units::<T>(layout.hidden.size()) {
         return 0;
     }
     let elements = Cut::new(layout, longest).end.saturating_mul(T::LINE);
@@ -42,7 +47,7 @@ pub(crate) fn fits<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
 ) -> bool {
     let lanes = T::Vector::<S>::LANES;
     let size = layout.hidden.size();
-    let small = size < 2 * T::LINE && knows_order(lanes, size) && 2 * sequences >= lanes;
+    let small = few_units::<T>(size) && knows_order(lanes, size) && 2 * sequences >= lanes;
     small && Cut::new(layout, steps).end.saturating_mul(lanes) <= elements
 }
 

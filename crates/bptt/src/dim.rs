@@ -17,6 +17,10 @@ pub trait Dim: sealed::Sealed + Copy + PartialEq + Debug + Send + Sync + 'static
     /// Whether the size is part of the type.
     const IS_CONST: bool;
 
+    /// The size where it is part of the type, else 0.
+    #[doc(hidden)]
+    const KNOWN: usize;
+
     /// The size as a number.
     fn size(self) -> usize;
 
@@ -45,6 +49,7 @@ pub struct Dyn(pub usize);
 
 impl<const N: usize> Dim for Const<N> {
     const IS_CONST: bool = true;
+    const KNOWN: usize = N;
 
     #[inline(always)]
     fn size(self) -> usize {
@@ -67,6 +72,7 @@ macro_rules! menu {
 
         impl Dim for Dyn {
             const IS_CONST: bool = false;
+            const KNOWN: usize = 0;
 
             #[inline(always)]
             fn size(self) -> usize {

@@ -316,8 +316,9 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         scale: T,
     ) -> f64 {
         let Self { activation, layout, features, labels, offsets, .. } = *self;
-        if let Target::Buffer { flat, gradient } = &mut target
+        if const { abreast::few_units::<T>(H::KNOWN) }
             && abreast
+            && let Target::Buffer { flat, gradient } = &mut target
         {
             return S::call(abreast::Gradient {
                 activation,

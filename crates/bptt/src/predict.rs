@@ -353,7 +353,9 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Chunk<'_, '_, T, I, H, O> {
     fn run<S: Isa>(self) {
         let Self { activation, layout, flat, features, offsets, members, scratch, outputs, first_row } = self;
         let longest = offsets[members[0] + 1] - offsets[members[0]];
-        if abreast::fits::<T, S, I, H, O>(layout, longest, members.len(), scratch.abreast.len()) {
+        if const { abreast::few_units::<T>(H::KNOWN) }
+            && abreast::fits::<T, S, I, H, O>(layout, longest, members.len(), scratch.abreast.len())
+        {
             return S::call(abreast::Predict {
                 activation,
                 layout,
@@ -392,6 +394,8 @@ fn predict_group<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
     // A few sequences are limited by latency, a group by arithmetic.
     let singly = width < 4 && cell.fits_registers();
     if !singly {
+        // A group is limited by arithmetic: sizes that are known would gain little, and have to be compiled.
+        let layout = layout.erased();
         S::call(Forward { activation, layout, flat, bias, features, group, hidden });
     }
     for m in 0..width {

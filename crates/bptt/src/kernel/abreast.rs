@@ -13,38 +13,96 @@ pub(crate) struct Columns<'a, T, K> {
     pub count: K,
 }
 
-/// Runs `$body` for the next few units, `$n` of them, and returns how many: as equal tiles as the registers allow, at 4
-/// sums a unit.
+/// How a number of units, rows or columns is cut into tiles.
+#[derive(Clone, Copy)]
+pub(crate) enum Tiling {
+    /// Units of a step: as equal tiles as the registers allow, at 4 sums a unit.
+    Units,
+    /// Rows of a gradient.
+    Rows,
+    /// Columns of a gradient: [`columns`].
+    Columns,
+}
+
+impl Tiling {
+    /// How many the next tile has where `rest` are left.
+    #[inline(always)]
+    pub const fn next(self, registers: usize, rest: usize) -> usize {
+        match self {
+            Tiling::Units => rest.div_ceil(rest.div_ceil(if registers >= 32 { 5 } else { 2 })),
+            Tiling::Rows if registers >= 32 && rest >= 4 => 4,
+            Tiling::Rows if registers >= 32 && rest == 3 => 3,
+            Tiling::Rows => {
+                if rest >= 2 {
+                    2
+                } else {
+                    1
+                }
+            }
+            Tiling::Columns => columns(registers, rest),
+        }
+    }
+
+    /// Whether a tile of `count` may occur: of a size that is `known` only what it is cut into, of others (0) what any is.
+    /// What does not occur is not compiled.
+    pub const fn has(self, registers: usize, known: usize, count: usize) -> bool {
+        let mut rest = if known > 0 { known } else { 16 };
+        while rest > 0 {
+            let tile = self.next(registers, rest);
+            if tile == count {
+                return true;
+            }
+            rest -= if known > 0 { tile } else { 1 };
+        }
+        false
+    }
+}
+
+/// How many columns a tile of a gradient has where `rest` are left: few ends, and with 4 rows no more sums than there are
+/// registers for.
+#[inline(always)]
+pub(crate) const fn columns(registers: usize, rest: usize) -> usize {
+    if registers >= 32 && rest >= 5 && rest != 8 {
+        5
+    } else if rest >= 4 {
+        4
+    } else {
+        1
+    }
+}
+
+/// Runs `$body` with the constant `$n` = `$count`, a tile of a [`Tiling`] of `$dim`.
+macro_rules! sized {
+    ($tiling:ident, $s:ty, $dim:ty, $count:expr, |$n:ident| in $($size:literal)* => $body:expr) => {
+        match $count {
+            $($size if const {
+                $crate::kernel::abreast::Tiling::$tiling.has(<$s>::REGISTERS, <$dim>::KNOWN, $size)
+            } => {
+                const $n: usize = $size;
+                $body;
+            })*
+            _ => {}
+        }
+    };
+}
+pub(crate) use sized;
+
+/// Runs `$body` for the next few units, `$n` of them, and returns how many.
 macro_rules! tile {
     ($s:ty, $h:ty, $rest:expr, |$n:ident| $body:expr) => {{
+        use $crate::kernel::abreast::{Tiling, sized};
         let rest: usize = $rest;
-        if const { <$s>::REGISTERS >= 32 && <$h>::IS_CONST } {
-            let units = rest.div_ceil(rest.div_ceil(5));
-            $crate::kernel::abreast::tile!(@ units, $n, $body, 5 4 3 2);
-            units
-        } else if const { <$s>::REGISTERS >= 32 } {
+        if const { <$s>::REGISTERS >= 32 && !<$h>::IS_CONST } {
             // Fewer sizes to compile.
             let units = if rest >= 4 { 4 } else { 1 };
-            $crate::kernel::abreast::tile!(@ units, $n, $body, 4);
+            sized!(Units, $s, $h, units, |$n| in 4 1 => $body);
             units
         } else {
-            let units = rest.div_ceil(rest.div_ceil(2));
-            $crate::kernel::abreast::tile!(@ units, $n, $body, 2);
+            let units = Tiling::Units.next(<$s>::REGISTERS, rest);
+            sized!(Units, $s, $h, units, |$n| in 5 4 3 2 1 => $body);
             units
         }
     }};
-    (@ $units:ident, $n:ident, $body:expr, $($size:literal)*) => {
-        match $units {
-            $($size => {
-                const $n: usize = $size;
-                $body
-            })*
-            _ => {
-                const $n: usize = 1;
-                $body
-            }
-        }
-    };
 }
 pub(crate) use tile;
 
@@ -169,19 +227,6 @@ fn across<T: Float, S: Isa, K: Dim, const N: usize>(
     sums
 }
 
-/// How many columns a tile of a gradient has where `rest` are left: few ends, and with 4 rows no more sums than there are
-/// registers for.
-#[inline(always)]
-pub(crate) const fn columns(registers: usize, rest: usize) -> usize {
-    if registers >= 32 && rest >= 5 && rest != 8 {
-        5
-    } else if rest >= 4 {
-        4
-    } else {
-        1
-    }
-}
-
 /// `w[k, n] += Σ_t a[t, k]·d[t, n]`, lane by lane, or `=` where nothing is there yet; `w (K, N, L)`.
 #[inline(always)]
 pub(crate) fn outer_acc<T: Float, S: Isa, K: Dim, N: Dim>(
@@ -192,20 +237,11 @@ pub(crate) fn outer_acc<T: Float, S: Isa, K: Dim, N: Dim>(
 ) {
     let mut k = 0;
     while k < a.count.size() {
-        let rest = a.count.size() - k;
-        if const { S::REGISTERS >= 32 } && rest >= 4 {
-            rows_acc::<T, S, K, N, 4>((a, k), d, steps, (&mut *w, fresh));
-            k += 4;
-        } else if const { S::REGISTERS >= 32 } && rest == 3 {
-            rows_acc::<T, S, K, N, 3>((a, k), d, steps, (&mut *w, fresh));
-            k += 3;
-        } else if rest >= 2 {
-            rows_acc::<T, S, K, N, 2>((a, k), d, steps, (&mut *w, fresh));
-            k += 2;
-        } else {
-            rows_acc::<T, S, K, N, 1>((a, k), d, steps, (&mut *w, fresh));
-            k += 1;
-        }
+        let rows = Tiling::Rows.next(S::REGISTERS, a.count.size() - k);
+        sized!(Rows, S, K, rows, |ROWS| in 4 3 2 1 => {
+            rows_acc::<T, S, K, N, ROWS>((a, k), d, steps, (&mut *w, fresh));
+        });
+        k += rows;
     }
 }
 
@@ -219,17 +255,11 @@ fn rows_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize>(
 ) {
     let mut n = 0;
     while n < d.count.size() {
-        let rest = d.count.size() - n;
-        if const { S::REGISTERS >= 32 } && columns(S::REGISTERS, rest) == 5 {
-            tile_acc::<T, S, A, D, K, 5>(a, (d, n), steps, (&mut *w, fresh));
-            n += 5;
-        } else if columns(S::REGISTERS, rest) == 4 {
-            tile_acc::<T, S, A, D, K, 4>(a, (d, n), steps, (&mut *w, fresh));
-            n += 4;
-        } else {
-            tile_acc::<T, S, A, D, K, 1>(a, (d, n), steps, (&mut *w, fresh));
-            n += 1;
-        }
+        let columns = Tiling::Columns.next(S::REGISTERS, d.count.size() - n);
+        sized!(Columns, S, D, columns, |COLUMNS| in 5 4 1 => {
+            tile_acc::<T, S, A, D, K, COLUMNS>(a, (d, n), steps, (&mut *w, fresh));
+        });
+        n += columns;
     }
 }
 

@@ -8,7 +8,7 @@
 use super::activation::Activation;
 use super::level::{Isa, Kernel, Level};
 use crate::cell::Layout;
-use crate::dim::{Const, Dim, Dyn, PROMOTED, Visitor};
+use crate::dim::{Const, Dim, Dyn, Visitor};
 use crate::epoch::{BatchGradient, SgdMany, SgdOne};
 use crate::optim::Step;
 use crate::predict::Predict;
@@ -58,9 +58,7 @@ fn run_with<I: Dim, H: Dim, O: Dim, J: Job>(
 
 /// Runs a job with its hidden size promoted to a constant, and one output.
 struct Promote<J> {
-    level: Level,
-    activation: Activation,
-    input: Dyn,
+    place: Place,
     job: J,
 }
 
@@ -69,8 +67,13 @@ impl<J: Job> Visitor for Promote<J> {
 
     #[inline(always)]
     fn visit<H: Dim>(self, hidden: H) -> J::Output {
-        let layout = Layout { input: self.input, hidden, output: Const::<1> };
-        run_with(self.level, self.activation, layout, self.job)
+        let Place { level, activation, layout } = self.place;
+        if const { H::IS_CONST } {
+            run_with(level, activation, Layout { input: layout.input, hidden, output: Const::<1> }, self.job)
+        } else {
+            // No other body for a size that is not on the menu.
+            self.place.plain(self.job)
+        }
     }
 }
 
@@ -103,9 +106,8 @@ impl Place {
     /// Promotes the sizes where they are a hidden size of the menu and a single output, then runs.
     #[inline(always)]
     fn promoted<J: Job>(self, job: J) -> J::Output {
-        let Layout { input, hidden, output } = self.layout;
-        if output.size() == 1 && PROMOTED.contains(&hidden.size()) {
-            return hidden.promote(Promote { level: self.level, activation: self.activation, input, job });
+        if self.layout.output.size() == 1 {
+            return self.layout.hidden.promote(Promote { place: self, job });
         }
         self.plain(job)
     }

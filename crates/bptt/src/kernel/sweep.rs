@@ -20,32 +20,36 @@ pub(crate) type Lanes<T, S> = <<T as Float>::Vector<S> as Vector<T>>::Lanes;
 /// Registers that a row of `columns` takes, where a sweep in registers is worth it; else 0.
 #[inline(always)]
 pub(crate) fn registers<T: Float, S: Isa, N: Dim>(columns: N) -> usize {
+    let registers = columns.size().div_ceil(T::Vector::<S>::LANES);
+    if registers <= 3 && may_take::<T, S, N>(registers) { registers } else { 0 }
+}
+
+/// Whether a row of `N` columns may be swept in `count` registers: what a type rules out is not compiled.
+pub(crate) const fn may_take<T: Float, S: Isa, N: Dim>(count: usize) -> bool {
     let lanes = T::Vector::<S>::LANES;
-    let registers = columns.size().div_ceil(lanes);
     // Three registers only where the compiler knows the size: each number is one more body to compile.
-    let most = if N::IS_CONST { 3 } else { 2 };
-    if registers <= most && registers * lanes <= MAX_LANES { registers } else { 0 }
+    let fits = if N::IS_CONST { count <= 3 && N::KNOWN.div_ceil(lanes) == count } else { count <= 2 };
+    fits && count * lanes <= MAX_LANES
 }
 
 /// Runs `$body` with the constant `$registers` = [`registers`], or `$otherwise` where that is 0.
 macro_rules! with_registers {
-    ($t:ty, $s:ty, $h:ty, $columns:expr, |$registers:ident| $body:expr, else $otherwise:expr) => {
-        match $crate::kernel::sweep::registers::<$t, $s, $h>($columns) {
-            1 => {
-                const $registers: usize = 1;
-                $body
-            }
-            2 => {
-                const $registers: usize = 2;
-                $body
-            }
-            3 if <$h>::IS_CONST => {
-                const $registers: usize = 3;
-                $body
-            }
-            _ => $otherwise,
+    ($t:ty, $s:ty, $h:ty, $columns:expr, |$registers:ident| $body:expr, else $otherwise:expr) => {{
+        use $crate::kernel::sweep::{may_take, registers};
+        let found = registers::<$t, $s, $h>($columns);
+        if const { may_take::<$t, $s, $h>(1) } && found == 1 {
+            const $registers: usize = 1;
+            $body
+        } else if const { may_take::<$t, $s, $h>(2) } && found == 2 {
+            const $registers: usize = 2;
+            $body
+        } else if const { may_take::<$t, $s, $h>(3) } && found == 3 {
+            const $registers: usize = 3;
+            $body
+        } else {
+            $otherwise
         }
-    };
+    }};
 }
 pub(crate) use with_registers;
 
