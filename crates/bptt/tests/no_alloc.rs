@@ -1,108 +1,13 @@
 //! After the first epoch, and after the first prediction, nothing is allocated: whatever the cell, the layers, the loss,
 //! the optimizer and the settings.
 
-#![allow(unsafe_code)] // A global allocator cannot be written without.
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::ops::ControlFlow;
 
-use bptt::{Activation, Architecture, Dataset, Dim, DynRnn, Float, Level, Loss, Model, Optimizer, Predictor};
-use bptt::{Rnn, Stepper, Stream, TrainConfig, Trainer, TypedDataset};
-
-const LENGTHS: [usize; 5] = [4, 1, 9, 2, 6];
-const EPOCHS: usize = 6;
-
-/// The system's allocator, counting.
-struct Counting;
-
-thread_local! {
-    /// Allocations of this thread: the tests run side by side. Constant and without a destructor, so that
-    /// reaching it never allocates.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no counter any more, and nothing to count.
-    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
-}
-
-fn allocations() -> usize {
-    ALLOCATIONS.with(Cell::get)
-}
-
-// SAFETY: every call goes to `System` with its arguments unchanged; counting touches no allocator state.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps `alloc`'s contract, which is `System`'s.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps `alloc_zeroed`'s contract, which is `System`'s.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps `realloc`'s contract, and `pointer` came from `System`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps `dealloc`'s contract, and `pointer` came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Counting = Counting;
-
-/// Several epochs through `fit`, then another `fit` and single epochs over the same and over fewer data.
-fn check_training<I: Dim, H: Dim, O: Dim, T: Float>(model: &Model<I, H, O, T>, data: &Dataset<T, I, O>) {
-    let fewer = data.subset(&[1, 3]).unwrap();
-    for level in Level::available() {
-        for batch_size in [1, 3] {
-            let config = TrainConfig { batch_size, shuffle: Some(1), ..Default::default() };
-            let mut trainer = Trainer::with_level(model.clone(), config, level).unwrap();
-            let mut after = Vec::with_capacity(EPOCHS);
-            let before = allocations();
-            let callback = |_: &_, _: &_| {
-                after.push(allocations());
-                ControlFlow::Continue(())
-            };
-            trainer.fit(data, EPOCHS, callback).unwrap();
-            assert!(after[0] > before, "the first epoch makes room, so the count must see it");
-            assert_eq!(after, [after[0]; EPOCHS], "{level}, batches of {batch_size}");
-
-            trainer.fit(data, EPOCHS, |_, _| ControlFlow::Continue(())).unwrap();
-            trainer.epoch(data).unwrap();
-            trainer.epoch(&fewer).unwrap();
-            trainer.epoch(data).unwrap();
-            assert_eq!(allocations(), after[0], "{level}, batches of {batch_size}");
-        }
-    }
-}
-
-fn check_prediction<I: Dim, H: Dim, O: Dim, T: Float>(model: &Model<I, H, O, T>, data: &Dataset<T, I, O>) {
-    let mut outputs = vec![T::ZERO; data.labels().len()];
-    for level in Level::available() {
-        let mut predictor = Predictor::with_level(model, level).unwrap();
-        let before = allocations();
-        let (i, o) = (model.input_size(), model.output_size());
-        let longest = LENGTHS[2];
-        predictor.predict_into(&data.features()[..longest * i], &mut outputs[..longest * o]).unwrap();
-        let first = allocations();
-        assert!(first > before, "the first prediction makes room, so the count must see it");
-        for steps in (0..=longest).rev() {
-            predictor.predict_into(&data.features()[..steps * i], &mut outputs[..steps * o]).unwrap();
-        }
-        predictor.predict_sequences_into(data.features(), data.offsets(), &mut outputs).unwrap();
-        assert_eq!(allocations(), first, "{level}");
-    }
-}
+use bptt::{Activation, Architecture, Dataset, DynRnn, Float, Level, Loss, Optimizer, Predictor};
+use bptt::{Stepper, Stream, TrainConfig, Trainer};
+use counting::{LENGTHS, allocations, check_prediction, check_training};
 
 fn check_run_time<T: Float>(hidden: usize) {
     let mut data = Dataset::<T>::new(3, 2).unwrap();
@@ -116,28 +21,12 @@ fn check_run_time<T: Float>(hidden: usize) {
     }
 }
 
-fn check_typed<T: Float>() {
-    let mut data = TypedDataset::<3, 2, T>::typed();
-    for steps in LENGTHS {
-        data.push(&vec![[T::ONE; 3]; steps], &vec![[T::ZERO; 2]; steps]).unwrap();
-    }
-    let model = Rnn::<3, 5, 2, T>::new(Activation::Tanh, 1).unwrap();
-    check_training(&model, &data);
-    check_prediction(&model, &data);
-}
-
 #[test]
-fn the_run_time_face_allocates_nothing_after_the_first_epoch() {
+fn a_plain_network_allocates_nothing_after_the_first_epoch() {
     for hidden in [5, 10, 33] {
         check_run_time::<f32>(hidden);
         check_run_time::<f64>(hidden);
     }
-}
-
-#[test]
-fn the_typed_face_allocates_nothing_after_the_first_epoch() {
-    check_typed::<f32>();
-    check_typed::<f64>();
 }
 
 /// One more line for each optimizer.

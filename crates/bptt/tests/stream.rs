@@ -1,6 +1,6 @@
 //! Live data: interleaved streams give the bits of whole-sequence prediction; states travel; misfits are errors.
 
-use bptt::{Activation, Architecture, Cell, DynRnn, Error, Float, Level, Predictor, Rng, Rnn, State};
+use bptt::{Activation, Architecture, Cell, DynRnn, Error, Float, Level, Predictor, Rng, State};
 use bptt::{Stepper, Stream};
 
 /// Every cell.
@@ -139,17 +139,6 @@ fn a_state_is_saved_and_restored() {
         let stepper = Stepper::new(&model).unwrap();
         stepper.state().unwrap().save_into(&mut state).unwrap();
         assert_eq!(state, saved[0]);
-    }
-}
-
-#[test]
-fn the_typed_face_takes_and_gives_arrays() {
-    let model = Rnn::<3, 5, 2, f64>::new(Activation::Sigmoid, 4).unwrap();
-    let x = [[0.1, -0.2, 0.3], [1.0, 2.0, -3.0], [0.0, 0.0, 0.5]];
-    let whole = model.predict(&x).unwrap();
-    let mut stream = Stream::new(&model).unwrap();
-    for (x, y) in x.iter().zip(&whole) {
-        assert_eq!(stream.step(x), *y);
     }
 }
 

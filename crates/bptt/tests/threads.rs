@@ -132,28 +132,6 @@ fn plain_networks_have_the_same_bits_at_any_number_of_threads() {
     check_plain::<f32>(31);
 }
 
-#[test]
-fn sizes_in_the_type_change_nothing() {
-    let data = data::<f32>(60, true);
-    let model = DynRnn::<f32>::new(3, 10, 2, Activation::Tanh, 1).unwrap();
-    let mut typed = Dataset::<f32, bptt::Const<3>, bptt::Const<2>>::typed();
-    for s in 0..data.len() {
-        let rows = data.offsets()[s]..data.offsets()[s + 1];
-        let features = data.features()[3 * rows.start..3 * rows.end].as_chunks().0;
-        typed.push(features, data.labels()[2 * rows.start..2 * rows.end].as_chunks().0).unwrap();
-    }
-    for level in Level::available() {
-        let found = THREADS.map(|threads| {
-            let config = TrainConfig { batch_size: 70, threads, ..Default::default() };
-            let model = model.clone().into_typed::<3, 10, 2>().unwrap();
-            let mut trainer = Trainer::with_level(model, config, level).unwrap();
-            let losses: Vec<f64> = (0..2).map(|_| trainer.epoch(&typed).unwrap().loss).collect();
-            [bits(&losses), bits(trainer.model().params().flat())].concat()
-        });
-        assert!(found.iter().all(|other| *other == found[0]), "{level}");
-    }
-}
-
 /// All sequences, and each alone.
 fn predict<T: Float>(model: &DynRnn<T>, data: &Dataset<T>, threads: usize, level: Level) -> [Vec<u64>; 2] {
     let mut predictor = Predictor::with_level(model, level).unwrap().threads(threads);

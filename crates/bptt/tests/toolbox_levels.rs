@@ -1,5 +1,5 @@
 //! Stacks of every cell against the plain reference, at every level of this machine, over many sizes; and what must be
-//! the same to the last bit: a sequence alone, in any batch, in pieces; the typed face and the one of run-time sizes.
+//! the same to the last bit: a sequence alone, in any batch, in pieces.
 //!
 //! The reference runs in `f64` for both element types, so that an `f32` error is the error against the truth. Sizes lie
 //! on and around the numbers of lanes and of the kernels' rows, where tails begin and end.
@@ -7,8 +7,8 @@
 mod oracle;
 mod plain_stack;
 
-use bptt::{Activation, Architecture, Dataset, Dim, DynRnn, Float, Gradients, Level, Loss, Model, Predictor};
-use bptt::{Reduction, Rng, Rnn, State, TrainConfig, Trainer, TypedDataset};
+use bptt::{Activation, Architecture, Dataset, DynRnn, Float, Gradients, Level, Predictor};
+use bptt::{Reduction, Rng, State, TrainConfig};
 use oracle::{sequences, tensor_error, worse};
 use plain_stack::{PlainStack, Tensors};
 
@@ -90,12 +90,7 @@ fn bits<T: Float>(values: &[T]) -> Vec<u64> {
     values.iter().map(|value| value.to_f64().to_bits()).collect()
 }
 
-fn predict<I: Dim, H: Dim, O: Dim, T: Float>(
-    model: &Model<I, H, O, T>,
-    level: Level,
-    features: &[T],
-    offsets: &[usize],
-) -> Vec<T> {
+fn predict<T: Float>(model: &DynRnn<T>, level: Level, features: &[T], offsets: &[usize]) -> Vec<T> {
     let mut outputs = vec![T::ZERO; offsets[offsets.len() - 1] * model.output_size()];
     let mut predictor = Predictor::with_level(model, level).unwrap();
     predictor.predict_sequences_into(features, offsets, &mut outputs).unwrap();
@@ -291,42 +286,4 @@ fn large_layers_equal_the_reference_at_every_level() {
     check_all::<f32>(&some(elman, &[219, 220, 225], &[0]));
     check_all::<f32>(&some(Architecture::gru(), &[129], &[4]));
     check_all::<f32>(&some(elman, &[220], &[4]));
-}
-
-/// Prediction, gradient and training through both faces.
-fn check_faces<const I: usize, const H: usize, const O: usize, T: Float>(architecture: Architecture) {
-    let reduction = Reduction::Mean;
-    let case = Case { architecture, input: I, hidden: H, output: O, partial: true, reduction };
-    let (model, data) = (case.model::<T>(), case.data::<T>());
-    let mut typed_data = TypedDataset::<I, O, T>::typed();
-    for (x, labels) in sequences::<T, T>(&data) {
-        typed_data.push_partial(x.as_chunks().0, labels.as_chunks().0).unwrap();
-    }
-    let typed: Rnn<I, H, O, T> = model.clone().into_typed().unwrap();
-    let config = TrainConfig { batch_size: 5, loss: Loss::Huber { delta: 0.5 }, ..Default::default() };
-    for level in Level::available() {
-        let outputs = predict(&model, level, data.features(), data.offsets());
-        let typed_outputs = predict(&typed, level, data.features(), data.offsets());
-        assert_eq!(bits(&outputs), bits(&typed_outputs), "{case} {level}");
-        let found = Gradients::with_config(&model, &data, &config, None, level).unwrap();
-        assert_eq!(found, Gradients::with_config(&typed, &typed_data, &config, None, level).unwrap());
-        let mut trainer = Trainer::with_level(model.clone(), config.clone(), level).unwrap();
-        let mut typed_trainer = Trainer::with_level(typed.clone(), config.clone(), level).unwrap();
-        for _ in 0..2 {
-            assert_eq!(trainer.epoch(&data).unwrap(), typed_trainer.epoch(&typed_data).unwrap());
-        }
-        assert_eq!(trainer.evaluate(&data).unwrap(), typed_trainer.evaluate(&typed_data).unwrap());
-        assert_eq!(trainer.into_model(), typed_trainer.into_model().into_dyn(), "{case} {level}");
-    }
-}
-
-#[test]
-fn both_faces_give_the_same_bits() {
-    let elman = Architecture::elman(Activation::Tanh);
-    for cell in [elman, Architecture::gru(), Architecture::lstm(), Architecture::gru_reset_before()] {
-        check_faces::<3, 5, 1, f32>(cell.num_layers(2).dropout(0.3));
-        check_faces::<2, 17, 3, f32>(cell.bidirectional(true));
-        check_faces::<2, 81, 2, f64>(cell.num_layers(2).dropout(0.3));
-        check_faces::<2, 9, 2, f64>(cell.num_layers(3).bidirectional(true).dropout(0.1));
-    }
 }
