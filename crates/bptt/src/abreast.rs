@@ -13,7 +13,7 @@ use crate::cell::{Layout, Weights, WeightsMut};
 use crate::dim::Dim;
 use crate::kernel::abreast::{Columns, back, chain, knows_order, links, outer_acc, tile, tree};
 use crate::kernel::activation::{Activation, Function};
-use crate::kernel::gather::{Windows, gather};
+use crate::kernel::gather::{Ahead, Windows, gather};
 use crate::kernel::level::{Isa, Kernel};
 use crate::kernel::tile::{Matrix, unroll};
 use crate::kernel::vector::Vector;
@@ -122,6 +122,7 @@ struct Pass<'a, T: Float, S: Isa, I, H, O> {
     weights: Weights<'a, T>,
     bias: &'a [T],
     row: &'a Row<'a, T, S>,
+    ahead: Ahead<'a, T>,
 }
 
 impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
@@ -131,6 +132,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
         let (i, h, lanes) = (self.layout.input.size(), self.layout.hidden.size(), T::Vector::<S>::LANES);
         let stride = self.layout.stride::<T>();
         for t in 0..self.row.steps {
+            self.ahead.step::<S>(t);
             let x = Columns { data: &x[t * i * lanes..][..i * lanes], count: self.layout.input };
             let (past, now) = hidden.split_at_mut(t * h * lanes);
             let past = if t > 0 { &past[(t - 1) * h * lanes..] } else { past };
@@ -317,6 +319,8 @@ pub(crate) struct Gradient<'a, 's, T, I, H, O> {
     pub labels: &'a [T],
     pub offsets: &'a [usize],
     pub members: &'a [usize],
+    /// The sequences that come after those.
+    pub next: &'a [usize],
     /// The factor of an error in the gradient.
     pub scale: T,
     pub scratch: &'a mut Scratch<'s, T>,
@@ -344,7 +348,9 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Gradient<'_, '_, T, I, H, O> {
             let row = Row::<T, S>::take(&mut members, offsets);
             row.gather(self.features, i, x);
             row.gather(self.labels, o, d_output);
-            let pass = Pass { layout, weights: layout.split(self.flat), bias, row: &row };
+            let next = if members.is_empty() { self.next } else { members };
+            let ahead = Ahead::new(self.features, i, offsets, &next[..next.len().min(lanes)]);
+            let pass = Pass { layout, weights: layout.split(self.flat), bias, row: &row, ahead };
             pass.forward::<true>(self.activation, x, hidden);
             pass.loss(hidden, scale, d_output, &mut error);
             pass.backward(self.activation, hidden, d_output, delta);
@@ -389,7 +395,8 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Predict<'_, '_, T, I, H, O> {
         while !members.is_empty() {
             let row = Row::<T, S>::take(&mut members, offsets);
             row.gather(self.features, i, x);
-            let pass = Pass { layout, weights: layout.split(self.flat), bias, row: &row };
+            let ahead = Ahead::new(self.features, i, offsets, &members[..members.len().min(lanes)]);
+            let pass = Pass { layout, weights: layout.split(self.flat), bias, row: &row, ahead };
             pass.forward::<false>(self.activation, x, hidden);
             for t in 0..pass.row.steps {
                 for n in 0..o {

@@ -4,17 +4,17 @@ use crate::Float;
 use crate::abreast;
 use crate::cell::Layout;
 use crate::cell::elman::Elman;
+use crate::cell::one::{self, Sequence};
 use crate::dim::Dim;
 use crate::gradient::{Gradient, Target};
 use crate::group::{Group, sort_by_length};
 use crate::kernel::activation::Activation;
 use crate::kernel::dispatch::{Bound, Job, Place};
 use crate::kernel::level::Isa;
-use crate::kernel::tile::Matrix;
 use crate::kernel::vector::Vector;
 use crate::loss::Reduction;
 use crate::optim::sgd;
-use crate::readout;
+use crate::readout::{self, SquaredError};
 use crate::threads::{Threads, inner, locked, share};
 use crate::workspace::{Parts, Scratch, Single, Workspace};
 use std::sync::Mutex;
@@ -121,7 +121,7 @@ impl<T: Float> Job for BatchGradient<'_, T> {
         let pass = Pass { activation, layout, features, labels, offsets };
         let scale = pass.scale(members, reduction);
         sort_by_length(members, offsets);
-        pass.batch_acc::<S>(Target::Buffer { flat, gradient }, (workspace, threads), members, scale)
+        pass.batch_acc::<S>(Target::Buffer { flat, gradient }, (workspace, threads), (members, &[]), scale)
     }
 
     fn run_compiled(self, place: Place) -> f64 {
@@ -193,11 +193,19 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         let delta = &mut scratch.delta[..(to - from) * stride];
         let d_output = &mut scratch.d_output[..labels.len()];
         let weights = layout.split(flat);
-        cell.forward_one(&weights, scratch.bias, x, hidden);
-        let rows = Matrix::new(&*hidden, stride);
-        let error =
-            readout::squared_error::<T, S, _, _, _>(*layout, &weights, rows, (labels, scale), (d_output, o));
-        if error.is_finite() {
+        let mut loss =
+            SquaredError { weights: &weights, sizes: (stride, o), labels, scale, d_output, total: 0.0 };
+        cell.forward_one(&weights, scratch.bias, x, hidden, &mut loss);
+        let error = loss.total;
+        if !error.is_finite() {
+            return error;
+        }
+        if cell.fits_sums() {
+            let sequence = Sequence { x, hidden, d_output };
+            let (bias, weight_hh_t) = (&mut *scratch.bias, &mut *scratch.weight_hh_t);
+            let target = &mut layout.split_mut(flat);
+            cell.backward_and_update_one(sequence, delta, one::Place { target, bias, weight_hh_t });
+        } else {
             cell.backward_one(&weights, scratch.weight_hh_t, hidden, d_output, delta);
             let mut target = layout.split_mut(flat);
             cell.update_one(x, hidden, delta, &mut target, (scratch.bias, scratch.weight_hh_t));
@@ -236,7 +244,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
                     Target::Weights { flat }
                 }
             };
-            let error = self.batch_acc::<S>(target, (workspace, threads), batch, scale);
+            let error = self.batch_acc::<S>(target, (workspace, threads), (batch, rest), scale);
             if !error.is_finite() {
                 return Err(number);
             }
@@ -248,7 +256,8 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         Ok(epoch_error)
     }
 
-    /// Adds the gradient of a batch, sorted by length, to `target`; returns the sum of squared errors.
+    /// Adds the gradient of a batch, sorted by length, to `target`; returns the sum of squared errors. The sequences `next`
+    /// come after it.
     ///
     /// Where it is not finite, the gradient is unusable.
     #[inline(always)]
@@ -256,7 +265,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         &self,
         target: Target<'_, T>,
         (workspace, threads): (&mut Workspace<T>, &mut Threads),
-        sorted: &[usize],
+        (sorted, next): (&[usize], &[usize]),
         scale: T,
     ) -> f64 {
         let (layout, offsets) = (self.layout, self.offsets);
@@ -277,7 +286,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
             Target::Buffer { flat, gradient } if count > 1 => (flat, gradient),
             target => {
                 let (mut scratch, ..) = inner(&mut rooms[0]).scratch(derived);
-                return self.part_acc::<S>(target, &mut scratch, (sorted, abreast), scale);
+                return self.part_acc::<S>(target, &mut scratch, (sorted, next, abreast), scale);
             }
         };
         let ends = share::deal(sorted, count, unit, dealt);
@@ -285,6 +294,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         threads.run(count, &|part| {
             let mut room = locked(&shared[part]);
             let members = &dealt[if part == 0 { 0 } else { ends[part - 1] }..ends[part]];
+            let next = if part + 1 < count { &dealt[ends[part]..] } else { next };
             let (mut scratch, own, _) = room.scratch(derived);
             let mut first = (part == 0).then(|| locked(&first));
             let gradient = match &mut first {
@@ -295,7 +305,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
                 }
             };
             let target = Target::Buffer { flat, gradient };
-            room.error = self.part_acc::<S>(target, &mut scratch, (members, abreast), scale);
+            room.error = self.part_acc::<S>(target, &mut scratch, (members, next, abreast), scale);
         });
         let mut error = inner(&mut rooms[0]).error;
         for room in &mut rooms[1..count] {
@@ -312,7 +322,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         &self,
         mut target: Target<'_, T>,
         scratch: &mut Scratch<'_, T>,
-        (mut members, abreast): (&[usize], bool),
+        (mut members, next, abreast): (&[usize], &[usize], bool),
         scale: T,
     ) -> f64 {
         let Self { activation, layout, features, labels, offsets, .. } = *self;
@@ -328,6 +338,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
                 labels,
                 offsets,
                 members,
+                next,
                 scale,
                 scratch,
                 gradient,

@@ -3,6 +3,7 @@
 use crate::abreast;
 use crate::cell::Layout;
 use crate::cell::elman::Elman;
+use crate::cell::one::Nothing;
 use crate::dataset::{check_offsets, longest};
 use crate::dim::Dim;
 use crate::gradient::Forward;
@@ -402,7 +403,7 @@ fn predict_group<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
         let rows = group.rows_of(m);
         let hidden = if singly {
             let hidden = &mut hidden[..rows.len() * stride];
-            cell.forward_one(&weights, bias, &features[rows.start * i..rows.end * i], hidden);
+            cell.forward_one(&weights, bias, &features[rows.start * i..rows.end * i], hidden, &mut Nothing);
             Matrix::new(&*hidden, stride)
         } else {
             Matrix::new(&hidden[m * stride..], width * stride)

@@ -3,12 +3,13 @@
 //! Shapes: `hidden (T, P)`, `output` and `d_output (T, O)`; T counts rows of any sequences.
 
 use crate::Float;
+use crate::cell::one::Each;
 use crate::cell::{Layout, Weights, WeightsMut};
 use crate::dim::Dim;
-use crate::kernel::dot::dot;
+use crate::kernel::dot::{dot, dot_registers};
 use crate::kernel::level::Isa;
 use crate::kernel::outer::outer_acc;
-use crate::kernel::tile::Matrix;
+use crate::kernel::tile::{Block, Matrix};
 
 /// `Y = H·W_hoᵀ + b_o` for the rows of `output (T, O)`.
 #[inline(always)]
@@ -54,6 +55,32 @@ pub(crate) fn squared_error<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
         }
     }
     total
+}
+
+/// [`squared_error`], to the bit, of states that come from a sweep one by one.
+pub(crate) struct SquaredError<'a, T> {
+    pub weights: &'a Weights<'a, T>,
+    /// `P` and `O`.
+    pub sizes: (usize, usize),
+    pub labels: &'a [T],
+    pub scale: T,
+    pub d_output: &'a mut [T],
+    /// `Σ (y − label)²` so far.
+    pub total: f64,
+}
+
+impl<T: Float, S: Isa> Each<T, S> for SquaredError<'_, T> {
+    #[inline(always)]
+    fn state<const R: usize>(&mut self, t: usize, state: Block<T, S, R>) {
+        let (stride, o) = self.sizes;
+        let (labels, d) = (&self.labels[t * o..][..o], &mut self.d_output[t * o..][..o]);
+        for n in 0..o {
+            let weights = &self.weights.fc_weight[n * stride..][..stride];
+            let error = dot_registers::<T, S, R>(self.weights.fc_bias[n], state, weights) - labels[n];
+            d[n] = self.scale * error;
+            self.total += (error * error).to_f64();
+        }
+    }
 }
 
 /// Adds the gradients of the readout to `target`: `d_W_ho += d_Yᵀ·H`, `d_b_o += Σ_t d_y_t`.

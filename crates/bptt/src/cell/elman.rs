@@ -9,6 +9,7 @@
 //! Both add up an element in the same order, so that forward gives the same bits. Shapes: `x (T, I)`, `hidden` and
 //! `delta (T·width, P)`, rows as in [`crate::group`]; `P` is `H` padded to cache lines.
 
+use super::one::Each;
 use super::{Layout, Weights, WeightsMut};
 use crate::Float;
 use crate::dim::Dim;
@@ -33,16 +34,18 @@ macro_rules! with_function {
     };
 }
 
+pub(super) use with_function;
+
 /// The most inputs of a step that are summed up in the shadow of the step before.
 const MAX_INPUTS: usize = 96;
 
 /// The cell for one run: sizes, activation, and the constants of its kernels.
 pub(crate) struct Elman<T: Float, S: Isa, I, H, O> {
-    activation: Activation,
-    layout: Layout<I, H, O>,
+    pub(super) activation: Activation,
+    pub(super) layout: Layout<I, H, O>,
     /// 1 in the lanes of a row's last register that hold hidden units, 0 in the others.
     mask: T::Vector<S>,
-    lanes: Lanes<T, S>,
+    pub(super) lanes: Lanes<T, S>,
 }
 
 impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
@@ -59,11 +62,18 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         registers::<T, S, H>(self.layout.hidden) > 0 && self.layout.input.size() <= MAX_INPUTS
     }
 
-    /// Fills `hidden` from `x`; `bias` is `b_ih + b_hh`.
+    /// Fills `hidden` from `x`, and shows each state to `each`; `bias` is `b_ih + b_hh`.
     #[inline(always)]
-    pub fn forward_one(&self, weights: &Weights<'_, T>, bias: &[T], x: &[T], hidden: &mut [T]) {
+    pub fn forward_one(
+        &self,
+        weights: &Weights<'_, T>,
+        bias: &[T],
+        x: &[T],
+        hidden: &mut [T],
+        each: &mut impl Each<T, S>,
+    ) {
         with_registers!(T, S, H, self.layout.hidden, |R| {
-            with_function!(H, self.activation, |f| self.sweep::<_, R>(f, weights, bias, x, hidden));
+            with_function!(H, self.activation, |f| self.sweep::<_, _, R>(f, weights, bias, x, (hidden, each)));
         }, else ());
     }
 
@@ -86,13 +96,13 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
     ///
     /// The input of a step, `A_t = b + W_ih·x_t`, does not wait for the step before: it is summed up in its shadow.
     #[inline(always)]
-    fn sweep<F: Function, const R: usize>(
+    fn sweep<F: Function, E: Each<T, S>, const R: usize>(
         &self,
         function: F,
         weights: &Weights<'_, T>,
         bias: &[T],
         x: &[T],
-        hidden: &mut [T],
+        (hidden, each): (&mut [T], &mut E),
     ) {
         let stride = self.layout.stride::<T>();
         let (i, h) = (self.layout.input, self.layout.hidden);
@@ -108,8 +118,16 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
             if t > 0 {
                 sum = step::<T, S, _, R>(state, h, weight_hh, &self.lanes, sum);
             }
+            let past = state;
             state = Finish::<T, S>::finish::<R>(&finish, 0, 0, sum);
             store::<T, S, R>(&mut hidden[t * stride..], 0, state);
+            // A step later than it could be: what is older goes first, and the next state is waited for.
+            if t > 0 {
+                each.state(t - 1, past);
+            }
+        }
+        if let Some(last) = (hidden.len() / stride).checked_sub(1) {
+            each.state(last, state);
         }
     }
 
@@ -260,13 +278,21 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         (bias, weight_hh_t): (&mut [T], &mut [T]),
     ) {
         let stride = self.layout.stride::<T>();
-        let (i, h) = (self.layout.input, self.layout.hidden);
+        let h = self.layout.hidden;
         let steps = delta.len() / stride;
         let rows = Matrix::new(delta, stride);
         biases_acc::<T, S, _>(rows, steps, h, [&mut *target.bias_ih, &mut *target.bias_hh], Some(bias));
-        outer_acc::<T, S, _, _>(Matrix::new(x, i.size()), rows, steps, (i, h), (target.weight_ih, stride));
+        self.update_inputs(x, delta, target.weight_ih);
         let past = Matrix::new(hidden, stride);
         outer_pair_acc::<T, S, _>(past, rows.skip(1), steps - 1, h, target.weight_hh, weight_hh_t);
+    }
+
+    /// Adds the gradient of the inputs' weights for one sequence to them.
+    #[inline(always)]
+    pub(super) fn update_inputs(&self, x: &[T], delta: &[T], weight_ih: &mut [T]) {
+        let (stride, i, h) = (self.layout.stride::<T>(), self.layout.input, self.layout.hidden);
+        let (inputs, rows) = (Matrix::new(x, i.size()), Matrix::new(delta, stride));
+        outer_acc::<T, S, _, _>(inputs, rows, delta.len() / stride, (i, h), (weight_ih, stride));
     }
 
     /// Adds the gradients of a group to `target`, the weights or a buffer of their shape.

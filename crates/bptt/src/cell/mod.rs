@@ -18,6 +18,7 @@ pub(crate) mod elman;
 pub(crate) mod gru;
 pub(crate) mod gru_reset_before;
 pub(crate) mod lstm;
+pub(crate) mod one;
 pub(crate) mod recurrence;
 
 use crate::Float;

@@ -28,3 +28,16 @@ pub(crate) fn dot<T: Float, S: Isa, K: Dim>(bias: T, a: &[T], w: &[T], k: K) -> 
     let [first, second, third, fourth] = chains;
     first.add(third).add(second.add(fourth)).sum()
 }
+
+/// [`dot`] to the bit, with a row that is in `R` registers already: at most 3, for which `dot` has one chain.
+#[inline(always)]
+pub(crate) fn dot_registers<T: Float, S: Isa, const R: usize>(bias: T, a: Block<T, S, R>, w: &[T]) -> T {
+    let w = load::<T, S, R>(w, 0);
+    let mut sum = T::Vector::<S>::first(bias);
+    unroll!(|v| in R => sum = a[v].mul_add(w[v], sum));
+    if const { R > 1 } {
+        // The chains that `dot` has left empty.
+        sum = sum.add(T::Vector::<S>::splat(T::ZERO));
+    }
+    sum.sum()
+}

@@ -34,6 +34,44 @@ impl<T: Float> Kernel for Gather<'_, T> {
     }
 }
 
+/// The sequences that come next, whose features are asked for while these are worked on.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead<'a, T> {
+    /// (rows, `columns`)
+    features: &'a [T],
+    columns: usize,
+    offsets: &'a [usize],
+    /// None where the data lie in a cache, or nobody knows what comes.
+    members: &'a [usize],
+}
+
+/// Features that do not lie in a second-level cache, in bytes.
+const FAR: usize = 1 << 20;
+
+impl<'a, T: Float> Ahead<'a, T> {
+    /// Asks for the features of `members`, if they are far away.
+    #[inline(always)]
+    pub fn new(features: &'a [T], columns: usize, offsets: &'a [usize], members: &'a [usize]) -> Self {
+        let members = if size_of_val(features) >= FAR { members } else { &[] };
+        Self { features, columns, offsets, members }
+    }
+
+    /// Asks for those of timestep `t`: a few at a time, because a core can only wait for a dozen cache lines at once.
+    #[inline(always)]
+    pub fn step<S: Isa>(&self, t: usize) {
+        for &s in self.members {
+            if self.offsets[s] + t < self.offsets[s + 1] {
+                let from = (self.offsets[s] + t) * self.columns;
+                let mut at = from;
+                while at < from + self.columns {
+                    T::Vector::<S>::prefetch(self.features, at);
+                    at += T::LINE;
+                }
+            }
+        }
+    }
+}
+
 /// [`Gather`].
 #[inline(always)]
 pub(crate) fn gather<T: Float, S: Isa>(

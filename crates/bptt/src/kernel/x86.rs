@@ -21,8 +21,36 @@ macro_rules! simd {
     };
 }
 
-/// Hides the value of a permutation from the optimiser. Where it sees that one lane goes to all, it writes two
-/// instructions of 3 cycles each (extract, broadcast) for the one.
+/// Defines a permutation whose place among the others the compiler leaves as it is written.
+///
+/// A step of a sweep waits for its permutations, of which one starts per cycle: those that the longest chains begin with
+/// have to come first. Left to itself, the compiler puts them last where that saves it a register.
+macro_rules! permutation {
+    ($name:ident, $feature:literal, $instruction:literal, $class:ident, $register:ty, $index:ty) => {
+        #[inline]
+        #[target_feature(enable = $feature)]
+        fn $name(lanes: $index, row: $register) -> $register {
+            let permuted;
+            // SAFETY: an instruction of the feature that the function demands, from registers to a register.
+            unsafe {
+                std::arch::asm!(
+                    $instruction,
+                    permuted = lateout($class) permuted,
+                    lanes = in($class) lanes,
+                    row = in($class) row,
+                    options(nomem, nostack, preserves_flags)
+                );
+            }
+            permuted
+        }
+    };
+}
+
+permutation!(permute_8, "avx2", "vpermps {permuted}, {lanes}, {row}", ymm_reg, __m256, __m256i);
+permutation!(permute_16, "avx512f", "vpermps {permuted}, {lanes}, {row}", zmm_reg, __m512, __m512i);
+permutation!(permute_8_doubles, "avx512f", "vpermpd {permuted}, {lanes}, {row}", zmm_reg, __m512d, __m512i);
+
+/// Hides the values of permutations from the optimiser, which would read each from memory where it is used.
 #[inline(always)]
 fn opaque<T>(table: T) -> T {
     std::hint::black_box(table)
@@ -255,7 +283,7 @@ vector! {
         _mm256_set1_epi32(0), _mm256_set1_epi32(1), _mm256_set1_epi32(2), _mm256_set1_epi32(3),
         _mm256_set1_epi32(4), _mm256_set1_epi32(5), _mm256_set1_epi32(6), _mm256_set1_epi32(7),
     ]);
-    broadcast: |x, table, lane| _mm256_permutevar8x32_ps(x, table[lane]);
+    broadcast: |x, table, lane| permute_8(table[lane], x);
     first: |x| _mm256_zextps128_ps256(_mm_set_ss(x));
     mul_add: true, |a, b, c| _mm256_fmadd_ps(a, b, c);
     exponent: |x| {
@@ -283,7 +311,7 @@ vector! {
         _mm256_set1_epi64x(0x1_0000_0000), _mm256_set1_epi64x(0x3_0000_0002),
         _mm256_set1_epi64x(0x5_0000_0004), _mm256_set1_epi64x(0x7_0000_0006),
     ]);
-    broadcast: |x, table, lane| _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(x), table[lane]));
+    broadcast: |x, table, lane| _mm256_castps_pd(permute_8(table[lane], _mm256_castpd_ps(x)));
     first: |x| _mm256_zextpd128_pd256(_mm_set_sd(x));
     mul_add: true, |a, b, c| _mm256_fmadd_pd(a, b, c);
     exponent: |x| {
@@ -311,7 +339,7 @@ vector! {
         _mm512_set1_epi32(8), _mm512_set1_epi32(9), _mm512_set1_epi32(10), _mm512_set1_epi32(11),
         _mm512_set1_epi32(12), _mm512_set1_epi32(13), _mm512_set1_epi32(14), _mm512_set1_epi32(15),
     ]);
-    broadcast: |x, table, lane| _mm512_permutexvar_ps(table[lane], x);
+    broadcast: |x, table, lane| permute_16(table[lane], x);
     first: |x| _mm512_zextps128_ps512(_mm_set_ss(x));
     mul_add: true, |a, b, c| _mm512_fmadd_ps(a, b, c);
     exponent: |x| {
@@ -338,7 +366,7 @@ vector! {
         _mm512_set1_epi64(0), _mm512_set1_epi64(1), _mm512_set1_epi64(2), _mm512_set1_epi64(3),
         _mm512_set1_epi64(4), _mm512_set1_epi64(5), _mm512_set1_epi64(6), _mm512_set1_epi64(7),
     ]);
-    broadcast: |x, table, lane| _mm512_permutexvar_pd(table[lane], x);
+    broadcast: |x, table, lane| permute_8_doubles(table[lane], x);
     first: |x| _mm512_zextpd128_pd512(_mm_set_sd(x));
     mul_add: true, |a, b, c| _mm512_fmadd_pd(a, b, c);
     exponent: |x| {
