@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use bptt::{Dyn, DynRnn, Float, Level, Predictor, Stepper};
+use bptt::{Dyn, DynRnn, Float, Level, Predictor, Stepper, Workers};
 use serde_json::json;
 
 use crate::bptt_faces::level;
-use crate::protocol::{Entry, NotCompiled, Outcome, Run};
+use crate::protocol::{Entry, Outcome, Run};
 use crate::task::{Task, Work};
 
 /// Sequences whose errors are compared with others'.
@@ -14,9 +14,6 @@ const COMPARED: usize = 256;
 
 /// Enters the predictions of `model`.
 pub fn enter<T: Float>(task: Task<T>, model: DynRnn<T>) -> Outcome<Entry> {
-    if task.setup.work == Work::Step && task.setup.threads > 1 {
-        return Err(NotCompiled("a timestep on several threads".into()).into());
-    }
     let (offsets, level) = (task.offsets.clone(), level(&task.setup)?);
     let (batch, sequences) = (task.setup.batch_size, offsets.len() - 1);
     let batches = (0..sequences).step_by(batch).map(|first| {
@@ -57,12 +54,17 @@ impl<T: Float> Sheet<T> {
     }
 
     /// Each timestep of each sequence in one call.
-    fn stepwise(&mut self, stepper: &Stepper<T>, sequences: usize) -> Outcome<()> {
+    fn stepwise(
+        &mut self,
+        stepper: &Stepper<T>,
+        workers: &mut Workers,
+        sequences: usize,
+    ) -> Outcome<()> {
         for bounds in self.task.offsets[..=sequences].windows(2) {
             let mut state = stepper.state()?;
             for row in bounds[0]..bounds[1] {
                 let (features, output) = rows_of(&self.task, &mut self.outputs, row, 1);
-                stepper.step(&mut state, features, output)?;
+                stepper.step_with(workers, &mut state, features, output)?;
             }
         }
         Ok(())
@@ -111,7 +113,8 @@ impl<T: Float> Run for Prediction<T> {
         let Self { model, level, sheet } = self;
         if sheet.task.setup.work == Work::Step {
             let stepper = Stepper::with_level(model, *level)?;
-            return time(epochs, || sheet.stepwise(&stepper, sequences));
+            let mut workers = Workers::new(sheet.task.setup.bptt_threads());
+            return time(epochs, || sheet.stepwise(&stepper, &mut workers, sequences));
         }
         let predictor = Predictor::with_level(model, *level)?;
         let mut predictor = predictor.threads(sheet.task.setup.bptt_threads());

@@ -2,7 +2,7 @@
 
 use bptt::file::AnyModel;
 
-use bptt::{DynRnn, Error, Float, Loss, State, Stepper, StreamState};
+use bptt::{DynRnn, Error, Float, Loss, State, Stepper, StreamState, Workers};
 
 use crate::data::{Scaling, scale_into};
 use crate::failure::Failure;
@@ -38,10 +38,24 @@ pub enum Refusal {
 }
 
 /// What a step needs besides state and network, kept from one step to the next.
-#[derive(Default)]
 pub struct Scratch {
     f32: Room<f32>,
     f64: Room<f64>,
+    workers: Workers,
+}
+
+impl Default for Scratch {
+    /// For steps on the thread that asks.
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
+impl Scratch {
+    /// For large steps on up to `threads` threads; 0: the process's share of the cores.
+    pub fn new(threads: usize) -> Self {
+        Self { f32: Room::default(), f64: Room::default(), workers: Workers::new(threads) }
+    }
 }
 
 struct Room<T> {
@@ -94,10 +108,10 @@ impl LiveModel {
     ) -> Result<Vec<f64>, Refusal> {
         match (&self.network, state) {
             (Network::F32(stepper), LiveState::F32(state)) => {
-                self.typed_step(stepper, state, inputs, &mut scratch.f32)
+                self.typed_step(stepper, state, inputs, (&mut scratch.f32, &mut scratch.workers))
             }
             (Network::F64(stepper), LiveState::F64(state)) => {
-                self.typed_step(stepper, state, inputs, &mut scratch.f64)
+                self.typed_step(stepper, state, inputs, (&mut scratch.f64, &mut scratch.workers))
             }
             // No model makes states of the other type.
             _ => Err(Refusal::NotFinite),
@@ -109,7 +123,7 @@ impl LiveModel {
         stepper: &Stepper<T>,
         state: &mut StreamState<T>,
         inputs: &[f64],
-        room: &mut Room<T>,
+        (room, workers): (&mut Room<T>, &mut Workers),
     ) -> Result<Vec<f64>, Refusal> {
         scale_into(&self.scaling.inputs, inputs, &mut room.features)
             .map_err(|column| Refusal::Beyond { column, dtype: T::DTYPE })?;
@@ -118,7 +132,9 @@ impl LiveModel {
         }
         room.outputs.resize(stepper.output_size(), T::ZERO);
         // The lengths are the model's own.
-        stepper.step(state, &room.features, &mut room.outputs).map_err(|_| Refusal::NotFinite)?;
+        stepper
+            .step_with(workers, state, &room.features, &mut room.outputs)
+            .map_err(|_| Refusal::NotFinite)?;
         self.loss.probabilities(&mut room.outputs, stepper.output_size());
         let predictions = self.scaling.predictions(&room.outputs);
         if predictions.iter().any(|value| !value.is_finite()) {

@@ -174,6 +174,6 @@ pub use schedule::Schedule;
 #[cfg(feature = "std")]
 pub use stack::state::State;
 #[cfg(feature = "std")]
-pub use stream::{Stepper, Stream, StreamState};
+pub use stream::{Stepper, Stream, StreamState, Workers};
 #[cfg(feature = "std")]
 pub use train::{EpochStats, Moment, Run, Trainer, TrainerState};

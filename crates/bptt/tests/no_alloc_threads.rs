@@ -7,7 +7,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bptt::{Activation, Architecture, Dataset, DynRnn, Loss, Optimizer, Predictor, TrainConfig, Trainer};
+use bptt::{
+    Activation, Architecture, Dataset, DynRnn, Loss, Optimizer, Predictor, Stream, TrainConfig, Trainer,
+};
 
 /// The system's allocator, counting.
 struct Counting;
@@ -90,4 +92,16 @@ fn no_thread_allocates_after_the_first_epoch() {
         assert_eq!(settled(), before, "{architecture:?}");
         assert!(threads > Some(1));
     }
+
+    let model = DynRnn::<f32>::with_architecture(64, 400, 2, Architecture::lstm().num_layers(2), 1).unwrap();
+    let mut stream = Stream::new(&model).unwrap().threads(3);
+    let mut step = || {
+        stream.step(&[0.5; 64]).unwrap();
+        stream.threads_used()
+    };
+    step();
+    let before = settled();
+    let threads = (0..20).map(|_| step()).max();
+    assert_eq!(settled(), before);
+    assert!(threads > Some(1));
 }

@@ -1,7 +1,7 @@
 //! Live data: interleaved streams give the bits of whole-sequence prediction; states travel; misfits are errors.
 
 use bptt::{Activation, Architecture, Cell, DynRnn, Error, Float, Level, Predictor, Rng, State};
-use bptt::{Stepper, Stream};
+use bptt::{Stepper, Stream, Workers};
 
 /// Every cell.
 fn cells() -> Vec<Architecture> {
@@ -99,6 +99,63 @@ fn large_streams_are_whole_sequences_bit_for_bit() {
             }
             check_interleaved::<f64>((20, 257, 2), cell.num_layers(2), level);
         }
+    }
+}
+
+/// Steps of a network large enough for several threads.
+fn check_workers<T: Float>(sizes: (usize, usize, usize), architecture: Architecture, level: Level) {
+    let (i, h, o) = sizes;
+    let model = DynRnn::<T>::with_architecture(i, h, o, architecture, 5).unwrap();
+    let stepper = Stepper::with_level(&model, level).unwrap();
+    let x = numbers::<T>(4 * i, &mut Rng::new(7));
+    let mut alone = vec![T::ZERO; 4 * o];
+    let mut state = stepper.state().unwrap();
+    for (x, y) in x.chunks(i).zip(alone.chunks_mut(o)) {
+        stepper.step(&mut state, x, y).unwrap();
+    }
+    for threads in [1, 2, 3, 5, 40] {
+        let mut workers = Workers::new(threads);
+        let mut together = vec![T::ZERO; 4 * o];
+        let mut shared = stepper.state().unwrap();
+        for (x, y) in x.chunks(i).zip(together.chunks_mut(o)) {
+            stepper.step_with(&mut workers, &mut shared, x, y).unwrap();
+        }
+        assert_eq!(bits(&together), bits(&alone), "{sizes:?} {architecture:?} {level} {threads}");
+        assert_eq!(shared.save().unwrap(), state.save().unwrap());
+        let one = threads == 1 || architecture.cell == Cell::GruResetBefore;
+        assert_eq!(workers.used() == 1, one, "{architecture:?} {threads}");
+    }
+}
+
+#[test]
+fn threads_take_the_steps_of_large_networks_bit_for_bit() {
+    for level in Level::available() {
+        for cell in cells() {
+            // Blocks at the end that are narrower than the others; more threads than blocks.
+            for sizes in [(500, 560, 1), (17, 733, 2)] {
+                check_workers::<f32>(sizes, cell, level);
+            }
+            check_workers::<f64>((70, 371, 3), cell.num_layers(2), level);
+        }
+    }
+}
+
+#[test]
+fn small_networks_and_single_streams_know_their_threads() {
+    let large = DynRnn::<f32>::with_architecture(64, 400, 1, Architecture::lstm(), 1).unwrap();
+    let small = DynRnn::<f32>::with_architecture(64, 40, 1, Architecture::lstm(), 1).unwrap();
+    for (model, expected) in [(&large, 3), (&small, 1)] {
+        let x = numbers::<f32>(64 * 3, &mut Rng::new(1));
+        let whole = model.predict(&x).unwrap();
+        let mut stream = Stream::new(model).unwrap().threads(3);
+        for (t, x) in x.chunks(64).enumerate() {
+            assert_eq!(stream.step(x).unwrap(), &whole[t..=t]);
+        }
+        assert_eq!(stream.threads_used(), expected);
+        // A copy goes on by itself.
+        let mut copy = stream.clone();
+        assert_eq!(copy.step(&x[..64]).unwrap(), stream.step(&x[..64]).unwrap());
+        assert!(stream.step(&x[..3]).is_err());
     }
 }
 

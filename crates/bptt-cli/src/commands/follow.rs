@@ -14,7 +14,7 @@ use crate::predictions::Format;
 use crate::table::{LiveRow, LiveTable, Moment};
 
 /// Runs the command.
-pub fn run(args: &PredictArgs, saved: &Saved, format: Format<'_>) -> Result<(), Failure> {
+pub fn run(args: &PredictArgs, saved: &Saved, format: Format<'_>, threads: usize) -> Result<(), Failure> {
     let model = LiveModel::new(saved, &args.model.display().to_string())?;
     let (mut reader, source): (Box<dyn Read>, String) = if is_standard_input(&args.data) {
         (Box::new(io::stdin().lock()), STANDARD_INPUT.into())
@@ -37,7 +37,7 @@ pub fn run(args: &PredictArgs, saved: &Saved, format: Format<'_>) -> Result<(), 
         most: args.follow.max_streams,
         sequences,
         forgotten: false,
-        scratch: Scratch::default(),
+        scratch: Scratch::new(threads),
     };
     let mut row = LiveRow::default();
     while table.advance().map_err(Failure::input)? {

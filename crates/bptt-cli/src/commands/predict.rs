@@ -18,10 +18,10 @@ pub fn run(args: &PredictArgs) -> Result<(), Failure> {
     let threshold = args.threshold.unwrap_or(saved.threshold);
     check_threshold(threshold)?;
     let format = Format::new(&saved, threshold);
-    if args.follow.follow {
-        return follow::run(args, &saved, format);
-    }
     let threads = threads(args.threads)?;
+    if args.follow.follow {
+        return follow::run(args, &saved, format, threads);
+    }
     let output = match &args.out {
         Some(path) => Some(Output::check(path, &[&args.model, &args.data])?),
         None => None,

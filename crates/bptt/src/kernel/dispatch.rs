@@ -14,7 +14,7 @@ use crate::optim::Step;
 use crate::predict::Predict;
 use crate::stack::Stack;
 use crate::stack::job::{Learn, Run};
-use crate::stream::step::{Plan, StepFn, prepare};
+use crate::stream::plan::{Functions, Plan, prepare};
 
 /// Work over a model: an epoch, a batch, a prediction.
 pub(crate) trait Job: Sized {
@@ -129,8 +129,11 @@ pub trait Compiled: Sized {
     fn learn(job: Learn<'_, Self>, level: Level) -> f64;
     fn run(job: Run<'_, Self>, level: Level);
     fn step(job: Step<'_, Self>, level: Level);
-    fn prepare(stack: Stack, flat: &[Self], level: Level)
-    -> Result<(Plan<Self>, StepFn<Self>), crate::Error>;
+    fn prepare(
+        stack: Stack,
+        flat: &[Self],
+        level: Level,
+    ) -> Result<(Plan<Self>, Functions<Self>), crate::Error>;
 }
 
 macro_rules! compiled {
@@ -160,7 +163,7 @@ macro_rules! compiled {
             fn step(job: Step<'_, Self>, level: Level) {
                 level.run(job);
             }
-            fn prepare(stack: Stack, flat: &[Self], level: Level) -> Result<(Plan<Self>, StepFn<Self>), crate::Error> {
+            fn prepare(stack: Stack, flat: &[Self], level: Level) -> Result<(Plan<Self>, Functions<Self>), crate::Error> {
                 prepare(stack, flat, level)
             }
         }

@@ -4,16 +4,20 @@
 //!   from any number of threads, without a lock.
 //! - [`StreamState`]: what is different from sequence to sequence: `h`, and with LSTM `c`, of every layer.
 //! - [`Stream`]: both together, for a single sequence.
+//! - [`Workers`]: threads for the steps of large networks.
 //!
 //! A step gives the same bits as [`Predictor`](crate::Predictor) over the whole sequence at the same level: [`step`] adds
 //! up each element in the order of [`crate::kernel::affine`], `stack::forward` and [`crate::kernel::dot`].
 
 mod pack;
+pub(crate) mod plan;
 mod reset_before;
 mod state;
-pub(crate) mod step;
+mod step;
+mod workers;
 
 pub use state::StreamState;
+pub use workers::Workers;
 
 use std::marker::PhantomData;
 
@@ -22,7 +26,7 @@ use crate::dim::{Const, Dim, Dyn};
 use crate::model::Model;
 use crate::stack::state::State;
 use crate::{Error, Float, Level, Result};
-use step::{Plan, Step, StepFn};
+use plan::{Functions, Plan, Step};
 
 /// A [`Model`] prepared for single timesteps, to be shared by many sequences.
 ///
@@ -49,7 +53,7 @@ use step::{Plan, Step, StepFn};
 #[derive(Debug, Clone)]
 pub struct Stepper<T = f32> {
     plan: Plan<T>,
-    step: StepFn<T>,
+    functions: Functions<T>,
 }
 
 impl<T: Float> Stepper<T> {
@@ -71,8 +75,8 @@ impl<T: Float> Stepper<T> {
             let expected = "a network in one direction: the other one begins at the end of a sequence";
             return Err(Error::Setting { name: "bidirectional", expected, found: "true".into() });
         }
-        let (plan, step) = T::prepare(model.stack(), model.params.flat(), level)?;
-        Ok(Self { plan, step })
+        let (plan, functions) = T::prepare(model.stack(), model.params.flat(), level)?;
+        Ok(Self { plan, functions })
     }
 
     /// Features per timestep.
@@ -99,22 +103,63 @@ impl<T: Float> Stepper<T> {
     /// [`Error::Length`] where a slice or the state has another size than the network's; the state is then as it was.
     #[inline]
     pub fn step(&self, state: &mut StreamState<T>, features: &[T], outputs: &mut [T]) -> Result<()> {
-        let stack = &self.plan.stack;
-        if features.len() != stack.input
-            || outputs.len() != stack.output
-            || !state.fits(stack, self.plan.elements)
-        {
-            return Err(self.misfit(state, features.len(), outputs.len()));
-        }
+        self.check(state, features.len(), outputs.len())?;
         self.advance(state, features, outputs);
         Ok(())
+    }
+
+    /// [`Stepper::step`] on the threads of `workers`, where the network is so large that they pay: from 2 MB of weights, as an
+    /// LSTM of 256 units has in f32. The bits are the same.
+    ///
+    /// # Errors
+    /// As [`Stepper::step`].
+    #[inline]
+    pub fn step_with(
+        &self,
+        workers: &mut Workers,
+        state: &mut StreamState<T>,
+        features: &[T],
+        outputs: &mut [T],
+    ) -> Result<()> {
+        self.check(state, features.len(), outputs.len())?;
+        self.advance_with(workers, state, features, outputs);
+        Ok(())
+    }
+
+    #[inline]
+    fn check(&self, state: &StreamState<T>, features: usize, outputs: usize) -> Result<()> {
+        let stack = &self.plan.stack;
+        let fits =
+            features == stack.input && outputs == stack.output && state.fits(stack, self.plan.elements);
+        if fits { Ok(()) } else { Err(self.misfit(state, features, outputs)) }
     }
 
     /// [`Stepper::step`] for sizes that have been checked.
     #[inline]
     fn advance(&self, state: &mut StreamState<T>, features: &[T], outputs: &mut [T]) {
         let (state, odd) = state.turn();
-        (self.step)(&mut Step { plan: &self.plan, state, odd, features, outputs });
+        (self.functions.step)(&mut Step { plan: &self.plan, state, odd, features, outputs });
+    }
+
+    /// [`Stepper::step_with`] for sizes that have been checked.
+    #[inline]
+    fn advance_with(
+        &self,
+        workers: &mut Workers,
+        state: &mut StreamState<T>,
+        features: &[T],
+        outputs: &mut [T],
+    ) {
+        let Some((piece, readout)) = self.functions.pieces else {
+            return self.advance(state, features, outputs);
+        };
+        let count = workers.pieces(&self.plan);
+        if count == 1 {
+            return self.advance(state, features, outputs);
+        }
+        let (state, odd) = state.turn();
+        workers.layers((&self.plan, piece), count, (&mut *state, odd), features);
+        readout(&mut Step { plan: &self.plan, state, odd, features, outputs });
     }
 
     /// What does not fit.
@@ -167,6 +212,7 @@ pub struct Stream<I, H, O, T = f32> {
     stepper: Stepper<T>,
     state: StreamState<T>,
     outputs: Buffer<T>,
+    workers: Workers,
     sizes: PhantomData<(I, H, O)>,
 }
 
@@ -186,7 +232,20 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Stream<I, H, O, T> {
     pub fn with_level(model: &Model<I, H, O, T>, level: Level) -> Result<Self> {
         let stepper = Stepper::with_level(model, level)?;
         let (state, outputs) = (stepper.state()?, Buffer::zeroed(model.output_size())?);
-        Ok(Self { stepper, state, outputs, sizes: PhantomData })
+        Ok(Self { stepper, state, outputs, workers: Workers::new(0), sizes: PhantomData })
+    }
+
+    /// The same with `threads` threads at most for a step; 0, as without this: as many as this process has a share of. Only
+    /// steps that read at least 2 MB of weights take more than one.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.workers = Workers::new(threads);
+        self
+    }
+
+    /// Threads that there have been so far, the caller's among them.
+    pub fn threads_used(&self) -> usize {
+        self.workers.used()
     }
 
     /// One timestep, into a slice of the caller's: from `features (I)` to `outputs (O)`.
@@ -194,7 +253,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Stream<I, H, O, T> {
     /// # Errors
     /// [`Error::Length`]; the state is then as it was.
     pub fn step_into(&mut self, features: &[T], outputs: &mut [T]) -> Result<()> {
-        self.stepper.step(&mut self.state, features, outputs)
+        self.stepper.step_with(&mut self.workers, &mut self.state, features, outputs)
     }
 
     /// Goes back to the beginning of a sequence: the state becomes 0.
@@ -226,7 +285,7 @@ impl<const INPUT: usize, const HIDDEN: usize, const OUTPUT: usize, T: Float>
     #[inline]
     pub fn step(&mut self, features: &[T; INPUT]) -> [T; OUTPUT] {
         let mut outputs = [T::ZERO; OUTPUT];
-        self.stepper.advance(&mut self.state, features, &mut outputs);
+        self.stepper.advance_with(&mut self.workers, &mut self.state, features, &mut outputs);
         outputs
     }
 }
@@ -238,7 +297,7 @@ impl<T: Float> Stream<Dyn, Dyn, Dyn, T> {
     /// [`Error::Length`]; the state is then as it was.
     #[inline]
     pub fn step(&mut self, features: &[T]) -> Result<&[T]> {
-        self.stepper.step(&mut self.state, features, &mut self.outputs)?;
+        self.stepper.step_with(&mut self.workers, &mut self.state, features, &mut self.outputs)?;
         Ok(&self.outputs)
     }
 }

@@ -35,6 +35,17 @@ pub(super) fn block((gates, wide): (usize, bool), lanes: usize, n: usize, hidden
     }
 }
 
+/// Numbers that each unit of a layer adds to its blocks.
+pub(super) fn unit_len(stack: &Stack, layer: usize) -> usize {
+    let (cell, gates) = (stack.architecture.cell, stack.architecture.cell.gates());
+    gates + usize::from(is_split(cell)) + 1 + (stack.inputs(layer) + stack.hidden) * gates
+}
+
+/// Numbers of all blocks of a layer, for vectors of `lanes`.
+pub(super) fn layer_len(stack: &Stack, layer: usize, lanes: usize) -> usize {
+    stack.hidden.next_multiple_of(lanes) * unit_len(stack, layer)
+}
+
 /// Packs the parameters of `stack`, for vectors of `lanes`.
 pub(super) fn pack<T: Float>(stack: &Stack, flat: &[T], lanes: usize) -> Result<Buffer<T>> {
     let walk = |row: &mut dyn FnMut(&[T])| {

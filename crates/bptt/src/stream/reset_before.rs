@@ -1,8 +1,8 @@
 //! A step of [`GruResetBefore`], whose gates are two products, one after the other: the same products as in
 //! `stack::reset_before`, of one row, and so the same bits.
 
+use super::plan::Step;
 use super::state::spare_rows;
-use super::step::Step;
 use crate::Float;
 use crate::cell::gru_reset_before::GruResetBefore;
 use crate::cell::recurrence::Shape;

@@ -5,102 +5,23 @@
 //! joined, are those of [`crate::kernel::affine`] for the inputs and of `stack::forward` for `h_{t−1}`, or those of
 //! [`crate::kernel::panel`] where a network is wide: one chain.
 
-use std::marker::PhantomData;
+use std::ops::Range;
 
-use super::pack::{block, pack};
-use super::reset_before::ResetBefore;
-use super::state::{elements, rows};
-use crate::buffer::Buffer;
-use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence, with_cell};
+use super::pack::block;
+use super::plan::{Piece, Step};
+use super::state::rows;
+use crate::Float;
+use crate::cell::recurrence::{Inputs, MOST_GATES, Recurrence};
 use crate::dim::Dyn;
 use crate::kernel::dot::dot;
-use crate::kernel::level::{Isa, Kernel, Level};
+use crate::kernel::level::{Isa, Kernel};
 use crate::kernel::tile::{Block, add, fma, join, load, next_row, unroll, zero};
 use crate::kernel::vector::Vector;
-use crate::stack::Stack;
-use crate::{Float, Result};
-
-/// A network prepared for steps.
-#[derive(Debug, Clone)]
-pub struct Plan<T> {
-    pub(super) stack: Stack,
-    /// Numbers in a state.
-    pub(super) elements: usize,
-    /// See [`super::pack`].
-    pub(super) packed: Buffer<T>,
-}
-
-/// A step at the level and for the size that it was made for.
-///
-/// It gets a reference: a copy would read in large pieces what has just been written in small ones, for which the processor
-/// waits.
-pub type StepFn<T> = fn(&mut Step<'_, T>);
-
-/// What a step works on.
-pub struct Step<'a, T> {
-    pub(super) plan: &'a Plan<T>,
-    pub(super) state: &'a mut [T],
-    /// Whether the second `h` of each layer is the one to read.
-    pub(super) odd: bool,
-    pub(super) features: &'a [T],
-    pub(super) outputs: &'a mut [T],
-}
-
-/// Prepares a network, and picks the function that takes its steps.
-pub(crate) fn prepare<T: Float>(stack: Stack, flat: &[T], level: Level) -> Result<(Plan<T>, StepFn<T>)> {
-    let (lanes, step) = level.run(Choose { stack: &stack, element: PhantomData });
-    let packed = pack(&stack, flat, lanes)?;
-    Ok((Plan { stack, elements: elements::<T>(&stack), packed }, step))
-}
-
-/// Picks lanes and function of the level that it runs at.
-struct Choose<'a, T> {
-    stack: &'a Stack,
-    element: PhantomData<T>,
-}
-
-impl<T: Float> Kernel for Choose<'_, T> {
-    type Element = T;
-    type Output = (usize, StepFn<T>);
-
-    #[inline(always)]
-    fn run<S: Isa>(self) -> Self::Output {
-        let Stack { hidden, architecture, .. } = *self.stack;
-        let (lanes, wide) = (T::Vector::<S>::LANES, self.stack.is_wide::<T>());
-        let registers = block((architecture.cell.gates(), wide), lanes, 0, hidden);
-        let single = architecture.num_layers == 1 && !wide && hidden <= registers * lanes;
-        let step: StepFn<T> = match (single, registers) {
-            (true, 1) => enter_single::<T, S, 1>,
-            (true, _) => enter_single::<T, S, 2>,
-            _ if wide => enter::<T, S, true>,
-            _ => enter::<T, S, false>,
-        };
-        (lanes, step)
-    }
-}
-
-/// Runs a step at the level `S`, which [`Choose`] ran at.
-fn enter<T: Float, S: Isa, const WIDE: bool>(step: &mut Step<'_, T>) {
-    with_cell!(
-        step.plan.stack.architecture.cell,
-        |cell| S::call(Cells::<T, _, WIDE> { cell, step }),
-        else S::call(ResetBefore { step })
-    );
-}
-
-/// The same for one layer that is a single block of `U` registers.
-fn enter_single<T: Float, S: Isa, const U: usize>(step: &mut Step<'_, T>) {
-    with_cell!(
-        step.plan.stack.architecture.cell,
-        |cell| S::call(Single::<T, _, U> { cell, step }),
-        else S::call(ResetBefore { step })
-    );
-}
 
 /// A step of one layer of one block: no loop but those over inputs and units.
-struct Single<'s, 'a, T, C, const U: usize> {
-    cell: C,
-    step: &'s mut Step<'a, T>,
+pub(super) struct Single<'s, 'a, T, C, const U: usize> {
+    pub cell: C,
+    pub step: &'s mut Step<'a, T>,
 }
 
 impl<T: Float, C: Recurrence, const U: usize> Kernel for Single<'_, '_, T, C, U> {
@@ -118,7 +39,7 @@ impl<T: Float, C: Recurrence, const U: usize> Kernel for Single<'_, '_, T, C, U>
         let mut weights: &[T] = &plan.packed;
         // Only a cell with a single gate has blocks of two registers.
         if const { U == 1 || C::GATES == 1 } {
-            units::<T, S, C, U, false>(cell, &mut weights, (features, past, h), (&mut *now, memory), 0);
+            units::<T, S, C, U, false>(cell, &mut weights, (features, past, h), (&mut *now, memory), (0, 0));
         }
         let (weight, bias) = weights.split_at(outputs.len() * p);
         for n in 0..outputs.len() {
@@ -128,9 +49,9 @@ impl<T: Float, C: Recurrence, const U: usize> Kernel for Single<'_, '_, T, C, U>
 }
 
 /// A step of layers of one cell.
-struct Cells<'s, 'a, T, C, const WIDE: bool> {
-    cell: C,
-    step: &'s mut Step<'a, T>,
+pub(super) struct Cells<'s, 'a, T, C, const WIDE: bool> {
+    pub cell: C,
+    pub step: &'s mut Step<'a, T>,
 }
 
 impl<T: Float, C: Recurrence, const WIDE: bool> Kernel for Cells<'_, '_, T, C, WIDE> {
@@ -139,7 +60,8 @@ impl<T: Float, C: Recurrence, const WIDE: bool> Kernel for Cells<'_, '_, T, C, W
 
     #[inline(always)]
     fn run<S: Isa>(self) {
-        let Self { cell, step: Step { plan, state, odd, features, outputs } } = self;
+        let cell = self.cell;
+        let Step { plan, state, odd, features, .. } = &mut *self.step;
         let (odd, features) = (*odd, *features);
         let stack = &plan.stack;
         let (h, p) = (stack.hidden, stack.stride::<T>());
@@ -155,21 +77,47 @@ impl<T: Float, C: Recurrence, const WIDE: bool> Kernel for Cells<'_, '_, T, C, W
             let (first, present) = present.split_at_mut(p);
             let (second, memory) = present.split_at_mut(p);
             let (past, now) = if odd { (&*second, first) } else { (&*first, second) };
-            let ends = (inputs, past, h);
-            let mut n = 0;
-            while n < h {
-                let registers = block((C::GATES, WIDE), T::Vector::<S>::LANES, n, h);
-                if const { C::GATES == 1 && WIDE } && registers == 4 {
-                    units::<T, S, C, 4, WIDE>(cell, &mut weights, ends, (now, memory), n);
-                } else if const { C::GATES == 1 || WIDE } && registers == 2 {
-                    units::<T, S, C, 2, WIDE>(cell, &mut weights, ends, (now, memory), n);
-                } else {
-                    units::<T, S, C, 1, WIDE>(cell, &mut weights, ends, (now, memory), n);
-                }
-                n += registers * T::Vector::<S>::LANES;
-            }
+            blocks::<T, S, C, WIDE>(cell, &mut weights, (inputs, past, h), (now, memory), 0..h);
         }
-        let top = &state[(stack.architecture.num_layers - 1) * len + usize::from(!odd) * p..][..p];
+        Readout { step: self.step }.run::<S>();
+    }
+}
+
+/// See [`Piece`].
+pub(super) struct Units<'s, 'a, T, C> {
+    pub cell: C,
+    pub piece: &'s mut Piece<'a, T>,
+}
+
+impl<T: Float, C: Recurrence> Kernel for Units<'_, '_, T, C> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(self) {
+        let Self { cell, piece: Piece { plan, layer, units, inputs, past, now, memory } } = self;
+        let mut weights = plan.weights(*layer, units.start);
+        let ends = (*inputs, *past, plan.stack.hidden);
+        blocks::<T, S, C, true>(cell, &mut weights, ends, (now, memory), units.clone());
+    }
+}
+
+/// `y = W_ho·h_t + b_o`, from the state after a step.
+pub(super) struct Readout<'s, 'a, T> {
+    pub step: &'s mut Step<'a, T>,
+}
+
+impl<T: Float> Kernel for Readout<'_, '_, T> {
+    type Element = T;
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Isa>(self) {
+        let Step { plan, state, odd, outputs, .. } = self.step;
+        let stack = &plan.stack;
+        let (h, p, layers) = (stack.hidden, stack.stride::<T>(), stack.architecture.num_layers);
+        let top = &state[(layers - 1) * rows(stack) * p + usize::from(!*odd) * p..][..p];
+        let weights = &plan.packed[plan.packed.len() - plan.readout..];
         let (weight, bias) = weights.split_at(stack.output * p);
         for n in 0..outputs.len() {
             outputs[n] = dot::<T, S, Dyn>(bias[n], top, &weight[n * p..], Dyn(h));
@@ -177,17 +125,43 @@ impl<T: Float, C: Recurrence, const WIDE: bool> Kernel for Cells<'_, '_, T, C, W
     }
 }
 
+/// The blocks of the units `range` of a layer; takes their weights off the front of `weights`. `now` and `memory` begin with the
+/// first of these units.
+#[inline(always)]
+fn blocks<T: Float, S: Isa, C: Recurrence, const WIDE: bool>(
+    cell: C,
+    weights: &mut &[T],
+    ends: (&[T], &[T], usize),
+    (now, memory): (&mut [T], &mut [T]),
+    range: Range<usize>,
+) {
+    let mut n = range.start;
+    while n < range.end {
+        let registers = block((C::GATES, WIDE), T::Vector::<S>::LANES, n, ends.2);
+        let place = (n, n - range.start);
+        if const { C::GATES == 1 && WIDE } && registers == 4 {
+            units::<T, S, C, 4, WIDE>(cell, weights, ends, (now, memory), place);
+        } else if const { C::GATES == 1 || WIDE } && registers == 2 {
+            units::<T, S, C, 2, WIDE>(cell, weights, ends, (now, memory), place);
+        } else {
+            units::<T, S, C, 1, WIDE>(cell, weights, ends, (now, memory), place);
+        }
+        n += registers * T::Vector::<S>::LANES;
+    }
+}
+
 /// The gates' sums for a block of `U` registers of units.
 type Sums<T, S, const U: usize> = [Block<T, S, U>; MOST_GATES];
 
-/// A block of `U` registers of units, from `n` on; takes its weights off the front of `weights`.
+/// A block of `U` registers of units, from `n` on, which is unit `to` of `now` and `memory`; takes its weights off the front of
+/// `weights`.
 #[inline(always)]
 fn units<T: Float, S: Isa, C: Recurrence, const U: usize, const WIDE: bool>(
     cell: C,
     weights: &mut &[T],
     (inputs, past, h): (&[T], &[T], usize),
     (now, memory): (&mut [T], &mut [T]),
-    n: usize,
+    (n, to): (usize, usize),
 ) {
     let width = U * T::Vector::<S>::LANES;
     let none = T::Vector::<S>::splat(T::ZERO);
@@ -210,19 +184,19 @@ fn units<T: Float, S: Isa, C: Recurrence, const U: usize, const WIDE: bool>(
     }
     recur::<T, S, C, U, WIDE>(&mut sums, next_row(weights, h * C::GATES * width), &past[..h]);
     unroll!(|u| in U => {
-        let at = n + u * T::Vector::<S>::LANES;
+        let (at, to) = (n + u * T::Vector::<S>::LANES, to + u * T::Vector::<S>::LANES);
         let mut gates = [none; MOST_GATES];
         unroll!(|g| in C::GATES => gates[g] = sums[g][u]);
         let step = cell.forward::<T, T::Vector<S>>(Inputs {
             sums: gates,
             input: input[u],
             past: if const { C::SKIPS } { T::Vector::<S>::load(past, at) } else { none },
-            memory: if const { C::MEMORY } { T::Vector::<S>::load(memory, at) } else { none },
+            memory: if const { C::MEMORY } { T::Vector::<S>::load(memory, to) } else { none },
             mask: mask[u],
         });
-        step.hidden.store(now, at);
+        step.hidden.store(now, to);
         if const { C::MEMORY } {
-            step.memory.store(memory, at);
+            step.memory.store(memory, to);
         }
     });
 }
