@@ -55,7 +55,7 @@ impl<T: Float> Job for SgdOne<'_, T> {
         layout: Layout<I, H, O>,
     ) -> Result<f64, usize> {
         let cell = Elman::<T, S, I, H, O>::new(activation, layout);
-        if !cell.fits_registers() {
+        if const { !Elman::<T, S, I, H, O>::MAY_FIT_REGISTERS } || !cell.fits_registers() {
             // Limited by arithmetic: a size that is known gains nothing.
             return S::call(Bound { activation, layout: layout.erased(), job: SgdMany(self.0) });
         }
@@ -200,7 +200,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         if !error.is_finite() {
             return error;
         }
-        if cell.fits_sums() {
+        if const { Elman::<T, S, I, H, O>::MAY_FIT_SUMS } && cell.fits_sums() {
             let sequence = Sequence { x, hidden, d_output };
             let (bias, weight_hh_t) = (&mut *scratch.bias, &mut *scratch.weight_hh_t);
             let target = &mut layout.split_mut(flat);

@@ -18,7 +18,7 @@ use crate::kernel::activation::{Activation, Function, with_activation};
 use crate::kernel::affine::{AsIs, Bias, Finish, Start, affine, rowwise};
 use crate::kernel::level::Isa;
 use crate::kernel::outer::{biases_acc, outer_acc, outer_pair_acc};
-use crate::kernel::sweep::{Lanes, registers, row, step, with_registers};
+use crate::kernel::sweep::{Lanes, may_take, registers, row, step, with_registers};
 use crate::kernel::tile::{Block, Matrix, fma, load, next_row, store, unroll, zero};
 use crate::kernel::vector::Vector;
 
@@ -55,6 +55,10 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         mask[..(layout.hidden.size() - 1) % T::Vector::<S>::LANES + 1].fill(T::ONE);
         Self { activation, layout, mask: T::Vector::<S>::load(&mask, 0), lanes: T::Vector::<S>::lanes() }
     }
+
+    /// Whether [`Elman::fits_registers`] can hold for sizes of these types: where not, nothing is compiled for it.
+    pub const MAY_FIT_REGISTERS: bool =
+        may_take::<T, S, H>(1) || may_take::<T, S, H>(2) || may_take::<T, S, H>(3);
 
     /// Whether [`Elman::forward_one`] and [`Elman::backward_one`] serve this size.
     #[inline(always)]

@@ -62,12 +62,18 @@ struct Sums<V> {
 }
 
 impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
+    /// Whether [`Elman::fits_sums`] can hold for sizes of these types: where not, nothing is compiled for it.
+    pub const MAY_FIT_SUMS: bool = S::REGISTERS >= 32
+        && H::IS_CONST
+        && H::KNOWN <= T::Vector::<S>::LANES
+        && 2 * H::KNOWN <= MOST_SUMS
+        && O::KNOWN <= 1;
+
     /// Whether the gradients of `W_hh` and its transpose stay in registers.
     #[inline(always)]
     pub fn fits_sums(&self) -> bool {
         let (h, o) = (self.layout.hidden.size(), self.layout.output.size());
-        let fits = h <= T::Vector::<S>::LANES && 2 * h + self.inputs() <= MOST_SUMS;
-        fits && o == 1 && const { H::IS_CONST && S::REGISTERS >= 32 }
+        Self::MAY_FIT_SUMS && o == 1 && 2 * h + self.inputs() <= MOST_SUMS
     }
 
     /// Inputs whose weights' gradients stay in registers: all or none.
