@@ -3,7 +3,7 @@
 //! The tool is a program and no library; its modules are included here as they are.
 #![allow(dead_code, unused_imports, missing_docs)]
 
-#[path = "../../crates/bptt-cli/src/args.rs"]
+#[path = "../../crates/bptt-cli/src/args/mod.rs"]
 pub mod args;
 #[path = "../../crates/bptt-cli/src/config.rs"]
 pub mod config;
