@@ -1,9 +1,16 @@
 //! [`Dataset`]: sequences of any lengths in flat buffers; [`DatasetView`] borrows the same.
 
+mod check;
+mod split;
+mod view;
+
+use check::{check_finite, check_flat, check_labels, check_lengths, check_sizes};
+pub(crate) use check::{check_offsets, longest};
+pub use split::{Split, split};
+pub use view::DatasetView;
+
 use crate::dim::{Const, Dim, Dyn};
-use crate::loss::{Objective, is_nan};
-use crate::rng::Rng;
-use crate::stack::learner::Sequences;
+use crate::loss::is_nan;
 use crate::{Error, Float, Result};
 
 /// Labelled sequences: one flat feature buffer `(rows, I)`, one flat label buffer `(rows, O)` and a table of
@@ -36,18 +43,6 @@ pub struct Dataset<T = f32, I = Dyn, O = Dyn> {
 /// A [`Dataset`] whose sizes the compiler checks against an [`Rnn`](crate::Rnn)'s.
 pub type TypedDataset<const INPUT: usize, const OUTPUT: usize, T = f32> =
     Dataset<T, Const<INPUT>, Const<OUTPUT>>;
-
-/// Borrowed labelled sequences; what training takes. See [`Dataset`] for the layout.
-#[derive(Debug, Clone, Copy)]
-pub struct DatasetView<'a, T = f32, I = Dyn, O = Dyn> {
-    pub(crate) input: I,
-    pub(crate) output: O,
-    pub(crate) features: &'a [T],
-    pub(crate) labels: &'a [T],
-    pub(crate) offsets: &'a [usize],
-    pub(crate) weights: &'a [T],
-    pub(crate) partial: bool,
-}
 
 impl<T: Float> Dataset<T> {
     /// No sequences yet, of `input_size` features and `output_size` labels per timestep.
@@ -328,236 +323,6 @@ impl<T: Float, I: Dim, O: Dim> Dataset<T, I, O> {
     }
 }
 
-impl<'a, T: Float> DatasetView<'a, T> {
-    /// Borrows flat buffers; see [`Dataset::from_flat`].
-    ///
-    /// # Errors
-    /// As [`Dataset::from_flat`].
-    pub fn new(
-        input_size: usize,
-        output_size: usize,
-        features: &'a [T],
-        labels: &'a [T],
-        offsets: &'a [usize],
-    ) -> Result<Self> {
-        check_flat((input_size, output_size), features, labels, offsets, false)?;
-        let (input, output) = (Dyn(input_size), Dyn(output_size));
-        Ok(Self { input, output, features, labels, offsets, weights: &[], partial: false })
-    }
-}
-
-impl<'a, T: Float, I: Dim, O: Dim> DatasetView<'a, T, I, O> {
-    /// How many sequences there are.
-    pub fn len(&self) -> usize {
-        self.offsets.len() - 1
-    }
-
-    /// Whether there is no sequence.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Timesteps of the longest sequence; 0 where there is none.
-    pub fn longest(&self) -> usize {
-        longest(self.offsets)
-    }
-
-    /// A number that tells these data from others: a hash over sizes, offsets, features, labels and weights, the same on
-    /// every machine and for the same values in f32 and f64. Not for keeping out an adversary.
-    ///
-    /// ```
-    /// let mut data = bptt::Dataset::<f32>::new(1, 1)?;
-    /// data.push(&[1.0, 2.0], &[0.0, 1.0])?;
-    /// let before = data.view().digest();
-    /// data.features_mut()[1] = 2.5;
-    /// assert_ne!(data.view().digest(), before);
-    /// # Ok::<(), bptt::Error>(())
-    /// ```
-    pub fn digest(&self) -> u64 {
-        let sizes = [self.input.size(), self.output.size(), self.offsets.len(), self.weights.len()];
-        let counts = sizes.iter().chain(self.offsets).map(|&count| count as u64);
-        let values = self.features.iter().chain(self.labels).chain(self.weights);
-        // As FNV-1a, on words; the rotation brings the high bits, where numbers differ, to the low ones.
-        let mix = |hash: u64, word: u64| (hash.rotate_left(29) ^ word).wrapping_mul(0x0000_0100_0000_01b3);
-        let hash = counts.fold(0xcbf2_9ce4_8422_2325, mix);
-        let hash = values.map(|value| value.to_f64().to_bits()).fold(hash, mix);
-        hash ^ (hash >> 32)
-    }
-
-    /// Whether every element is labelled and weighs 1.
-    pub(crate) fn is_plain(&self) -> bool {
-        !self.partial && self.weights.is_empty()
-    }
-
-    /// Refuses data of which no label counts in the loss.
-    pub(crate) fn check_labels(&self, objective: Objective<'_>) -> Result<()> {
-        let mut rows = self.labels.chunks_exact(self.output.size()).enumerate();
-        let counts = |(row, labels)| {
-            let weight = self.weights.get(row).map_or(1.0, |weight: &T| weight.to_f64());
-            weight * objective.row_weight(labels) > 0.0
-        };
-        if rows.any(counts) { Ok(()) } else { Err(Error::Unlabelled) }
-    }
-
-    /// The buffers.
-    pub(crate) fn sequences(&self) -> Sequences<'a, T> {
-        Sequences {
-            features: self.features,
-            labels: self.labels,
-            weights: self.weights,
-            offsets: self.offsets,
-        }
-    }
-}
-
-impl<'a, T: Float, I: Dim, O: Dim> From<&'a Dataset<T, I, O>> for DatasetView<'a, T, I, O> {
-    fn from(data: &'a Dataset<T, I, O>) -> Self {
-        data.view()
-    }
-}
-
-/// Which sequences train and which are held out; indices in ascending order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Split {
-    /// Sequences of the training part.
-    pub train: Vec<usize>,
-    /// Sequences of the test part.
-    pub test: Vec<usize>,
-}
-
-/// Splits `sequences` sequences: the training part gets `⌊sequences · train_ratio⌋` of them, the first ones, or,
-/// with a seed, ones drawn at random. Whole sequences only, so that no timestep of a held-out sequence is seen.
-///
-/// # Errors
-/// [`Error::Setting`] where the ratio is not in `(0, 1]`, [`Error::Empty`] where the training part gets none.
-///
-/// ```
-/// let split = bptt::split(10, 0.8, Some(7))?;
-/// assert_eq!((split.train.len(), split.test.len()), (8, 2));
-/// # Ok::<(), bptt::Error>(())
-/// ```
-pub fn split(sequences: usize, train_ratio: f64, seed: Option<u64>) -> Result<Split> {
-    if !(train_ratio > 0.0 && train_ratio <= 1.0) {
-        let expected = "a number above 0, at most 1";
-        return Err(Error::Setting { name: "train_ratio", expected, found: train_ratio.to_string() });
-    }
-    // 0.7·10 is 6.999… in binary: a hair is added, so that decimal ratios mean what they say.
-    let train = ((sequences as f64 * train_ratio + 1e-9) as usize).min(sequences);
-    if train == 0 {
-        return Err(Error::Empty { what: "the training part" });
-    }
-    let mut order: Vec<usize> = (0..sequences).collect();
-    if let Some(seed) = seed {
-        Rng::new(seed).shuffle(&mut order);
-    }
-    let mut test = order.split_off(train);
-    order.sort_unstable();
-    test.sort_unstable();
-    Ok(Split { train: order, test })
-}
-
-/// Timesteps of the longest sequence in a table of offsets.
-pub(crate) fn longest(offsets: &[usize]) -> usize {
-    offsets.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
-}
-
-fn check_flat<T: Float>(
-    (input_size, output_size): (usize, usize),
-    features: &[T],
-    labels: &[T],
-    offsets: &[usize],
-    partial: bool,
-) -> Result<()> {
-    check_sizes(input_size, output_size)?;
-    let rows = check_offsets(offsets)?;
-    check_lengths(Dyn(input_size), Dyn(output_size), features, labels, rows)?;
-    check_finite("feature", features, offsets, input_size, 0)?;
-    check_labels(labels, offsets, output_size, 0, partial)
-}
-
-/// [`check_finite`] for labels, of which some may be missing.
-fn check_labels<T: Float>(
-    labels: &[T],
-    offsets: &[usize],
-    columns: usize,
-    first: usize,
-    partial: bool,
-) -> Result<()> {
-    let known = |label: T| label.is_finite() || partial && is_nan(label);
-    check_values("label", labels, offsets, columns, first, known)
-}
-
-fn check_sizes(input_size: usize, output_size: usize) -> Result<()> {
-    match (input_size, output_size) {
-        (0, _) => Err(Error::ZeroSize { what: "input_size" }),
-        (_, 0) => Err(Error::ZeroSize { what: "output_size" }),
-        _ => Ok(()),
-    }
-}
-
-/// Checks that offsets start with 0 and rise; returns the number of rows.
-pub(crate) fn check_offsets(offsets: &[usize]) -> Result<usize> {
-    let wrong = |found: String| Error::Setting {
-        name: "offsets",
-        expected: "row numbers that start with 0 and rise",
-        found,
-    };
-    match offsets {
-        [0, ..] => {}
-        [] => return Err(wrong("none".into())),
-        [first, ..] => return Err(wrong(format!("{first} first"))),
-    }
-    match offsets.windows(2).find(|pair| pair[0] >= pair[1]) {
-        Some(pair) => Err(wrong(format!("{} after {}", pair[1], pair[0]))),
-        None => Ok(offsets[offsets.len() - 1]),
-    }
-}
-
-fn check_lengths<T, I: Dim, O: Dim>(
-    input: I,
-    output: O,
-    features: &[T],
-    labels: &[T],
-    rows: usize,
-) -> Result<()> {
-    for (what, size, found) in
-        [("features", input.size(), features.len()), ("labels", output.size(), labels.len())]
-    {
-        let expected = rows.saturating_mul(size);
-        if found != expected {
-            return Err(Error::Length { what: what.to_owned(), expected, found });
-        }
-    }
-    Ok(())
-}
-
-/// Names the first NaN or infinity; `first` is the index of the first sequence of `offsets`.
-fn check_finite<T: Float>(
-    what: &'static str,
-    values: &[T],
-    offsets: &[usize],
-    columns: usize,
-    first: usize,
-) -> Result<()> {
-    check_values(what, values, offsets, columns, first, T::is_finite)
-}
-
-/// Names the first value that is not `good`.
-fn check_values<T: Float>(
-    what: &'static str,
-    values: &[T],
-    offsets: &[usize],
-    columns: usize,
-    first: usize,
-    good: impl Fn(T) -> bool,
-) -> Result<()> {
-    let Some(at) = values.iter().position(|value| !good(*value)) else { return Ok(()) };
-    let row = at / columns;
-    let sequence = offsets.partition_point(|&offset| offset <= row) - 1;
-    let timestep = row - offsets[sequence];
-    Err(Error::NotFinite { what, sequence: first + sequence, timestep, column: at % columns })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -601,26 +366,5 @@ mod tests {
         assert_eq!((subset.features(), subset.labels()), (&[3.0, 1.0, 2.0][..], &[30.0, 10.0, 20.0][..]));
         assert_eq!(subset.offsets(), [0, 1, 3]);
         assert!(data.subset(&[2]).is_err());
-    }
-
-    #[test]
-    fn a_split_is_a_partition_that_the_seed_decides() {
-        assert_eq!(split(56_962, 0.8, None).unwrap().train.len(), 45_569);
-        assert_eq!(split(10, 0.7, None).unwrap().train, [0, 1, 2, 3, 4, 5, 6]);
-        let Split { train, test } = split(100, 0.8, Some(1)).unwrap();
-        assert_ne!(train, (0..80).collect::<Vec<_>>());
-        let mut all = [train, test].concat();
-        all.sort_unstable();
-        assert_eq!(all, (0..100).collect::<Vec<_>>());
-        assert_eq!(split(100, 0.8, Some(1)), split(100, 0.8, Some(1)));
-    }
-
-    #[test]
-    fn a_split_without_a_training_part_is_an_error() {
-        assert_eq!(split(1, 0.8, None).unwrap_err(), Error::Empty { what: "the training part" });
-        for ratio in [0.0, -1.0, 1.1, f64::NAN] {
-            assert!(matches!(split(5, ratio, None), Err(Error::Setting { name: "train_ratio", .. })));
-        }
-        assert!(split(5, 1.0, None).unwrap().test.is_empty());
     }
 }

@@ -1,8 +1,11 @@
 //! [`Learner`]: batches, windows of truncated backpropagation, and what leads from gradients to updates.
 
+mod evaluation;
+mod sums;
+mod window;
+
 use super::buffers::{Buffers, Derived};
 use super::dropout::Dropout;
-use super::job::Learn;
 use super::layout::Stack;
 use super::split::Split;
 use super::state::State;
@@ -11,18 +14,12 @@ use crate::clip::{clip_norm, clip_value};
 use crate::config::TrainConfig;
 use crate::dataset::longest;
 use crate::group::sort_by_length;
-use crate::loss::labelled;
 use crate::optim::OptimizerState;
 use crate::threads::{Threads, inner, locked, share};
 use crate::{Float, Level, Result};
 use std::sync::Mutex;
-
-/// Sequences that an evaluation works on at a time.
-const CHUNK: usize = 256;
-
-/// Elements of gradients that are worth a second thread for adding them up, and how many a thread adds up at a time.
-const MANY_ELEMENTS: usize = 1 << 17;
-const SLICE: usize = 1 << 13;
+use sums::{add_up, clear};
+use window::{Window, learn, length, weight};
 
 /// The data of an epoch.
 #[derive(Debug, Clone, Copy)]
@@ -76,18 +73,6 @@ struct Part<T> {
     loss: f64,
 }
 
-/// Some timesteps of a batch.
-#[derive(Debug, Clone, Copy)]
-struct Window<'a> {
-    /// The sequences of the batch, longest first.
-    members: &'a [usize],
-    start: usize,
-    /// Timesteps, where a sequence has as many.
-    len: usize,
-    /// Whether the states begin anew.
-    fresh: bool,
-}
-
 impl<T: Float> Learner<T> {
     /// For parameters of `len` elements.
     pub fn new(stack: &Stack, config: &TrainConfig, len: usize) -> Result<Self> {
@@ -134,28 +119,6 @@ impl<T: Float> Learner<T> {
             }
         }
         Ok(())
-    }
-
-    /// Makes room for evaluations of the sequences with these `offsets`.
-    pub fn fit_evaluation(
-        &mut self,
-        stack: &Stack,
-        config: &TrainConfig,
-        offsets: &[usize],
-        threads: &Threads,
-    ) -> Result<()> {
-        let longest = longest(offsets).min(config.truncate.unwrap_or(usize::MAX));
-        let chunk = chunk(offsets.len() - 1);
-        let chunks = (offsets.len() - 1).div_ceil(chunk);
-        self.losses.resize(chunks.max(self.losses.len()), 0.0);
-        self.fit_parts(stack, longest, chunk, self.evaluating(offsets, threads))
-    }
-
-    /// Threads for an evaluation of the sequences with these `offsets`.
-    fn evaluating(&self, offsets: &[usize], threads: &Threads) -> usize {
-        let sequences = offsets.len() - 1;
-        let work = offsets[sequences].saturating_mul(self.gradient.len());
-        sequences.div_ceil(chunk(sequences)).min(threads.most()).min(work / share::LEAST_WORK).max(1)
     }
 
     fn fit_parts(&mut self, stack: &Stack, longest: usize, batch: usize, count: usize) -> Result<()> {
@@ -261,45 +224,6 @@ impl<T: Float> Learner<T> {
         }
     }
 
-    /// The losses of all sequences without dropout.
-    pub fn evaluate(
-        &mut self,
-        threads: &mut Threads,
-        (stack, flat, level): (&Stack, &[T], Level),
-        data: Sequences<'_, T>,
-        order: &mut [usize],
-        config: &TrainConfig,
-    ) -> Totals {
-        self.derived.refresh(stack, flat, false, threads);
-        let (chunk, sequences) = (chunk(order.len()), order.len());
-        let chunks = sequences.div_ceil(chunk);
-        let count = self.evaluating(data.offsets, threads);
-        let (derived, parts) = (&self.derived, &self.parts);
-        let job = (stack, flat, derived, level);
-        let rest = Mutex::new((&mut *order, &mut self.losses[..chunks]));
-        threads.run(count, &|part| {
-            let mut part = locked(&parts[part]);
-            while let Some((members, loss)) = take_chunk(&mut locked(&rest), chunk) {
-                sort_by_length(members, data.offsets);
-                let longest = length(data.offsets, members[0]);
-                let len = config.truncate.unwrap_or(longest).max(1);
-                for start in (0..longest).step_by(len) {
-                    let window = Window { members, start, len, fresh: start == 0 };
-                    let count = part.buffers.select(window, data.offsets, (0, 1));
-                    let buffers = (&mut part.buffers, count, None);
-                    *loss += learn(job, data, config, buffers, (0.0, None, None));
-                }
-            }
-        });
-        let mut totals = Totals::default();
-        for loss in &self.losses[..chunks] {
-            totals.loss += loss;
-        }
-        totals.weight =
-            weight(stack, data, config, Window { members: order, start: 0, len: usize::MAX, fresh: true });
-        totals
-    }
-
     /// Adds the gradient of a window, where there is a `scale`; returns the sum of its losses.
     fn learn(
         &mut self,
@@ -364,139 +288,4 @@ impl<T: Float> Learner<T> {
         }
         self.optimizer.step(threads, level, (config.optimizer, learning_rate), flat, &self.gradient);
     }
-}
-
-impl<T: Float> Buffers<T> {
-    /// Chooses what `window` has of every `parts`-th sequence, from the sequence `first` on; returns how many reach that
-    /// far.
-    fn select(&mut self, window: Window<'_>, offsets: &[usize], (first, parts): (usize, usize)) -> usize {
-        if window.fresh {
-            self.hidden.fill(T::ZERO);
-            self.memory.fill(T::ZERO);
-        }
-        let mut count = 0;
-        for &member in window.members.iter().skip(first).step_by(parts) {
-            let length = length(offsets, member);
-            if length <= window.start {
-                break;
-            }
-            self.starts[count] = offsets[member] + window.start;
-            self.lengths[count] = window.len.min(length - window.start);
-            count += 1;
-        }
-        count
-    }
-}
-
-/// The losses of the first `count` sequences that are selected in `buffers`, and their gradient, where it is wanted.
-fn learn<T: Float>(
-    (stack, flat, derived, level): (&Stack, &[T], &Derived<T>, Level),
-    data: Sequences<'_, T>,
-    config: &TrainConfig,
-    (buffers, count, threads): (&mut Buffers<T>, usize, Option<&mut Threads>),
-    (scale, dropout, gradient): (f64, Option<Dropout>, Option<&mut [T]>),
-) -> f64 {
-    if count == 0 {
-        return 0.0;
-    }
-    let job = Learn {
-        stack: *stack,
-        flat,
-        derived,
-        features: data.features,
-        labels: data.labels,
-        weights: data.weights,
-        objective: config.objective(),
-        scale,
-        dropout,
-        buffers,
-        batch: count,
-        gradient,
-        threads,
-    };
-    T::learn(job, level)
-}
-
-/// Makes a gradient zero.
-fn clear<T: Float>(threads: &mut Threads, gradient: &mut [T]) {
-    let (len, count) = (gradient.len(), threads.pieces(gradient.len()));
-    threads.for_pieces(gradient, count, |number| len * (number + 1) / count, &|_, piece| piece.fill(T::ZERO));
-}
-
-/// Adds the gradients of `parts` to `sum`, each element in the order of the parts.
-fn add_up<T: Float>(threads: &mut Threads, sum: &mut [T], parts: &mut [Mutex<Part<T>>]) {
-    if parts.is_empty() {
-        return;
-    }
-    let mut gradients: [&[T]; share::MOST_PARTS] = [&[]; share::MOST_PARTS];
-    let count = parts.len();
-    for (gradient, part) in gradients.iter_mut().zip(parts) {
-        *gradient = &inner(part).gradient;
-    }
-    let gradients = &gradients[..count];
-    let many = sum.len() * count >= MANY_ELEMENTS;
-    let jobs = if many { threads.most() } else { 1 };
-    let rest = Mutex::new((0, sum));
-    threads.run(jobs, &|_| {
-        while let Some((at, sum)) = take_slice(&mut locked(&rest)) {
-            for gradient in gradients {
-                for (sum, value) in sum.iter_mut().zip(&gradient[at..]) {
-                    *sum += *value;
-                }
-            }
-        }
-    });
-}
-
-/// The next elements of what is left of a buffer, and where they begin.
-fn take_slice<'a, T>((at, rest): &mut (usize, &'a mut [T])) -> Option<(usize, &'a mut [T])> {
-    let len = SLICE.min(rest.len());
-    let slice = rest.split_off_mut(..len).filter(|slice| !slice.is_empty())?;
-    *at += len;
-    Some((*at - len, slice))
-}
-
-/// The next sequences of an evaluation, and where the sum of their losses goes, which is 0 yet.
-fn take_chunk<'a>(
-    (members, losses): &mut (&'a mut [usize], &'a mut [f64]),
-    chunk: usize,
-) -> Option<(&'a mut [usize], &'a mut f64)> {
-    let loss = losses.split_off_first_mut()?;
-    *loss = 0.0;
-    let len = chunk.min(members.len());
-    Some((members.split_off_mut(..len)?, loss))
-}
-
-/// Sequences that an evaluation takes at a time, a matter of their number alone: their losses are added up first.
-fn chunk(sequences: usize) -> usize {
-    (sequences / 8).clamp(32, CHUNK).min(sequences.max(1))
-}
-
-/// The sum of the weights of a window.
-fn weight<T: Float>(stack: &Stack, data: Sequences<'_, T>, config: &TrainConfig, window: Window<'_>) -> f64 {
-    let (o, objective) = (stack.output, config.objective());
-    let alike = data.weights.is_empty() && objective.weighs_alike();
-    let mut total = 0.0;
-    for &member in window.members {
-        let length = length(data.offsets, member);
-        if length <= window.start {
-            break;
-        }
-        let first = data.offsets[member] + window.start;
-        let rows = first..first + window.len.min(length - window.start);
-        if alike {
-            total += labelled(&data.labels[rows.start * o..rows.end * o]) as f64;
-            continue;
-        }
-        for row in rows {
-            let weight = data.weights.get(row).map_or(1.0, |weight| weight.to_f64());
-            total += weight * objective.row_weight(&data.labels[row * o..(row + 1) * o]);
-        }
-    }
-    total
-}
-
-/// Timesteps of a sequence.
-fn length(offsets: &[usize], sequence: usize) -> usize {
-    offsets[sequence + 1] - offsets[sequence]
 }
