@@ -54,12 +54,7 @@ impl<T: Float> Sheet<T> {
     }
 
     /// Each timestep of each sequence in one call.
-    fn stepwise(
-        &mut self,
-        stepper: &Stepper<T>,
-        workers: &mut Workers,
-        sequences: usize,
-    ) -> Outcome<()> {
+    fn stepwise(&mut self, stepper: &Stepper<T>, workers: &mut Workers, sequences: usize) -> Outcome<()> {
         for bounds in self.task.offsets[..=sequences].windows(2) {
             let mut state = stepper.state()?;
             for row in bounds[0]..bounds[1] {
