@@ -8,8 +8,7 @@
 //! A sweep of few units is nothing but latency, and everything else a training step does could run in its shadow, if the
 //! processor saw it: it looks some hundred instructions ahead, and the products that come after a sweep are as many. So each
 //! step back adds its share of the gradient itself. The lanes of `δ_{t+1}` that it sends back through `W_hh` are just what the
-//! gradient of the transposed `W_hh` needs, and neither `δ` nor `h` has to be read again. Sums are those of
-//! [`Elman::update_one`], to the bit.
+//! gradient of the transposed `W_hh` needs, and `δ` is still in its register. Sums are those of [`Elman::update_one`], to the bit.
 
 use super::WeightsMut;
 use super::elman::{Elman, with_function};

@@ -3,11 +3,10 @@
 
 use super::plan::Step;
 use super::state::spare_rows;
+use super::step::Readout;
 use crate::Float;
 use crate::cell::gru_reset_before::GruResetBefore;
 use crate::cell::recurrence::Shape;
-use crate::dim::Dyn;
-use crate::kernel::dot::dot;
 use crate::kernel::level::{Isa, Kernel};
 use crate::kernel::product::Product;
 use crate::kernel::tile::{Matrix, next_row};
@@ -24,7 +23,7 @@ impl<T: Float> Kernel for ResetBefore<'_, '_, T> {
 
     #[inline(always)]
     fn run<S: Isa>(self) {
-        let Step { plan, state, odd, features, outputs } = self.step;
+        let Step { plan, state, odd, features, .. } = &mut *self.step;
         let stack = &plan.stack;
         let (h, p, layers) = (stack.hidden, stack.stride::<T>(), stack.architecture.num_layers);
         let (states, sums) = state.split_at_mut(layers * 2 * p);
@@ -37,11 +36,7 @@ impl<T: Float> Kernel for ResetBefore<'_, '_, T> {
             let inputs = if layer == 0 { *features } else { &below[(layer - 1) * 2 * p + write..][..h] };
             self::layer::<T, S>(&mut weights, inputs, (h, p), (present, read, write), sums);
         }
-        let top = &states[(layers - 1) * 2 * p + write..][..p];
-        let (weight, bias) = weights.split_at(stack.output * p);
-        for n in 0..outputs.len() {
-            outputs[n] = dot::<T, S, Dyn>(bias[n], top, &weight[n * p..], Dyn(h));
-        }
+        Readout { step: self.step }.run::<S>();
     }
 }
 
