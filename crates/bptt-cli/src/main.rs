@@ -33,6 +33,7 @@ mod settings;
 mod sweep;
 mod table;
 mod task;
+mod watch;
 
 use std::process::ExitCode;
 

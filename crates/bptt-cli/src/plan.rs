@@ -1,13 +1,11 @@
 //! [`Plan`]: a training whose settings and data fit each other, and its [`Outcome`].
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bptt::file::{AnyModel, AnyState};
 use bptt::{
-    Dataset, Dyn, DynRnn, EarlyStopping, EpochStats, Error, Float, Level, Loss, Moment, Run, TrainConfig,
-    Trainer, TrainerState,
+    Dataset, Dyn, DynRnn, EarlyStopping, EpochStats, Error, Float, Level, Loss, Run, TrainConfig, Trainer,
+    TrainerState,
 };
 
 use crate::args::{Dtype, Task};
@@ -18,11 +16,11 @@ use crate::interrupt;
 use crate::model::{Measure, predict};
 use crate::output::Output;
 use crate::parts::{Parts, scaling};
-use crate::progress::Progress;
 use crate::report::Measured;
 use crate::resume::Resumed;
 use crate::settings::Settings;
 use crate::task;
+use crate::watch::Watch;
 
 /// A training that is ready to start: settings and data fit each other.
 pub struct Plan {
@@ -205,6 +203,7 @@ impl Plan {
             epochs: settings.epochs,
             stopping: EarlyStopping { patience, min_delta: settings.min_delta },
             batches: if watch.keeper.is_some() { settings.checkpoint_every.batches() } else { usize::MAX },
+            every: watch.every(train.rows()),
         };
         let held_out = (!validation.is_empty()).then(|| validation.view());
         let last = trainer.run(&train, held_out, run, |moment, trainer| watch.see(moment, trainer));
@@ -278,7 +277,7 @@ impl Plan {
     }
 
     /// The watched part's score for a progress line; empty where there is none.
-    fn headline<T: Float>(&self, model: &DynRnn<T>, set: &Dataset<T>) -> Result<String, Failure> {
+    pub fn headline<T: Float>(&self, model: &DynRnn<T>, set: &Dataset<T>) -> Result<String, Failure> {
         if set.is_empty() {
             return Ok(String::new());
         }
@@ -324,97 +323,6 @@ impl Plan {
             }
         }
         Ok((measured, shown))
-    }
-}
-
-/// Looks on while a training runs.
-struct Watch<'p, T> {
-    plan: &'p Plan,
-    set: &'p Dataset<T>,
-    progress: Progress,
-    keeper: Option<Keeper<'p>>,
-    started: Instant,
-    /// Seconds that were trained before, where a training goes on.
-    before: f64,
-    history: Vec<(EpochStats, f64)>,
-    first_loss: Option<f64>,
-    last_loss: f64,
-    epochs: usize,
-    /// Whether Ctrl-C broke an epoch off.
-    broken: bool,
-    failed: Option<Failure>,
-}
-
-impl<'p, T: Float> Watch<'p, T>
-where
-    AnyState: From<TrainerState<T>>,
-{
-    fn new(plan: &'p Plan, quietly: bool, set: &'p Dataset<T>, keeper: Option<Keeper<'p>>) -> Self {
-        interrupt::listen();
-        Self {
-            plan,
-            set,
-            progress: Progress::new(plan.settings.epochs, quietly),
-            keeper,
-            started: Instant::now(),
-            before: 0.0,
-            history: Vec::new(),
-            first_loss: None,
-            last_loss: f64::NAN,
-            epochs: 0,
-            broken: false,
-            failed: None,
-        }
-    }
-
-    /// Goes on after these epochs.
-    fn resume(&mut self, history: &[(EpochStats, f64)]) {
-        self.history = history.to_vec();
-        self.first_loss = history.first().map(|(stats, _)| stats.loss);
-        if let Some((stats, seconds)) = history.last() {
-            (self.last_loss, self.epochs, self.before) = (stats.loss, stats.epoch, *seconds);
-        }
-    }
-
-    fn see(&mut self, moment: Moment, trainer: &Trainer<Dyn, Dyn, Dyn, T>) -> ControlFlow<()> {
-        let flow = match moment {
-            Moment::Epoch(stats) => self.epoch(&stats, trainer.model()),
-            Moment::Batches(_) if interrupt::requested() => {
-                self.broken = true;
-                ControlFlow::Break(())
-            }
-            Moment::Batches(_) => ControlFlow::Continue(()),
-        };
-        if let Some(keeper) = &mut self.keeper {
-            let settings = &self.plan.settings;
-            let waited = self.history.iter().rev().take_while(|(stats, _)| !stats.best).count();
-            let stops = self.plan.validation.sequences() > 0 && settings.patience > 0;
-            let last = matches!(moment, Moment::Epoch(stats) if stats.epoch == settings.epochs)
-                || stops && waited >= settings.patience;
-            keeper.observe(moment, trainer, &self.history, last || flow.is_break());
-        }
-        flow
-    }
-
-    fn epoch(&mut self, stats: &EpochStats, model: &DynRnn<T>) -> ControlFlow<()> {
-        let settings = &self.plan.settings;
-        self.first_loss.get_or_insert(stats.loss);
-        (self.last_loss, self.epochs) = (stats.loss, stats.epoch);
-        if settings.history.is_some() || settings.report.is_some() || self.keeper.is_some() {
-            self.history.push((*stats, self.before + self.started.elapsed().as_secs_f64()));
-        }
-        let due = settings.eval_every > 0 && stats.epoch.is_multiple_of(settings.eval_every);
-        let score = if due && self.progress.is_shown() {
-            self.plan.headline(model, self.set).map(Some)
-        } else {
-            Ok(None)
-        };
-        match score {
-            Ok(score) => self.progress.epoch(stats.epoch, stats.loss, score),
-            Err(error) => self.failed = Some(error),
-        }
-        let stop = interrupt::requested() || self.failed.is_some();
-        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

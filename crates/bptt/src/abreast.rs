@@ -11,10 +11,13 @@
 use crate::Float;
 use crate::cell::{Layout, Weights, WeightsMut};
 use crate::dim::Dim;
-use crate::kernel::abreast::{Columns, back, chain, knows_order, links, outer_acc, tile, tree};
+use crate::kernel::abreast::{
+    Columns, Sums, back, chain, knows_order, links, outer_acc, rows_sum_acc, tile, tree,
+};
 use crate::kernel::activation::{Activation, Function};
 use crate::kernel::gather::{Ahead, Windows, gather};
 use crate::kernel::level::{Isa, Kernel};
+use crate::kernel::sweep::uneven;
 use crate::kernel::tile::{Matrix, unroll};
 use crate::kernel::vector::Vector;
 use crate::workspace::Scratch;
@@ -27,12 +30,17 @@ pub(crate) const fn few_units<T: Float>(hidden: usize) -> bool {
     hidden < 2 * T::LINE
 }
 
-/// Elements of the buffer for up to `longest` timesteps at any level; 0 where the way is not worth it.
-pub(crate) fn elements<T: Float, I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>, longest: usize) -> usize {
-    if !few_units::<T>(layout.hidden.size()) {
+/// Elements of the buffer for `batch` sequences of up to `longest` timesteps at any level; 0 where the way is not worth it.
+pub(crate) fn elements<T: Float, I: Dim, H: Dim, O: Dim>(
+    layout: Layout<I, H, O>,
+    longest: usize,
+    batch: usize,
+) -> usize {
+    if batch == 1 || !few_units::<T>(layout.hidden.size()) {
         return 0;
     }
-    let elements = Cut::new(layout, longest).end.saturating_mul(T::LINE);
+    let lanes = if batch > T::LINE && batch <= T::LINE + T::LINE / 2 { 2 * T::LINE } else { T::LINE };
+    let elements = Cut::new(layout, longest).end.saturating_mul(lanes);
     if elements > MOST_ELEMENTS { 0 } else { elements }
 }
 
@@ -49,6 +57,19 @@ pub(crate) fn fits<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
     let size = layout.hidden.size();
     let small = few_units::<T>(size) && knows_order(lanes, size) && 2 * sequences >= lanes;
     small && Cut::new(layout, steps).end.saturating_mul(lanes) <= elements
+}
+
+/// Whether these are best worked on in vectors of one and a half registers: else the second one would be half empty.
+#[inline(always)]
+pub(crate) fn fits_uneven<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
+    layout: Layout<I, H, O>,
+    steps: usize,
+    sequences: usize,
+    elements: usize,
+) -> bool {
+    let lanes = T::Vector::<S::Uneven>::LANES;
+    let end = Cut::new(layout, steps).end;
+    uneven::<T, S>(sequences) && end.saturating_mul(lanes) <= elements
 }
 
 /// Where the parts of the buffer begin, in vectors.
@@ -74,12 +95,13 @@ impl Cut {
     }
 }
 
+/// Room for the first rows in the dataset, and the timesteps, of the sequences of a [`Row`].
+type Places = [[usize; 32]; 2];
+
 /// Up to one sequence for each lane, longest first.
 struct Row<'a, T: Float, S: Isa> {
     members: &'a [usize],
-    /// Their first rows in the dataset, and their timesteps.
-    starts: [usize; 16],
-    counts: [usize; 16],
+    windows: Windows<'a>,
     steps: usize,
     /// The lengths, one in each lane.
     lengths: T::Vector<S>,
@@ -88,16 +110,24 @@ struct Row<'a, T: Float, S: Isa> {
 impl<'a, T: Float, S: Isa> Row<'a, T, S> {
     /// Takes the next row off the front of `members`, which are sorted by length.
     #[inline(always)]
-    fn take(members: &mut &'a [usize], offsets: &[usize]) -> Self {
-        let (row, rest) = members.split_at(members.len().min(T::Vector::<S>::LANES));
+    fn take<'m: 'a>(members: &mut &'m [usize], offsets: &[usize], [starts, counts]: &'a mut Places) -> Self {
+        let (row, rest) = members.split_at(members.len().min(T::Vector::<S>::USED));
         *members = rest;
-        let (mut starts, mut counts, mut lengths) = ([0; 16], [0; 16], [T::ZERO; 16]);
         for m in 0..row.len() {
             (starts[m], counts[m]) = (offsets[row[m]], offsets[row[m] + 1] - offsets[row[m]]);
-            lengths[m] = T::from_f64(counts[m] as f64);
         }
-        let (steps, lengths) = (counts[0], T::Vector::<S>::load(&lengths, 0));
-        Self { members: row, starts, counts, steps, lengths }
+        let (starts, counts) = (&starts[..row.len()], &counts[..row.len()]);
+        let steps = counts[0];
+        let lengths = if row.len() == T::Vector::<S>::USED && counts[row.len() - 1] == steps {
+            T::Vector::<S>::splat(T::from_f64(steps as f64))
+        } else {
+            let mut lengths = [T::ZERO; 32];
+            for m in 0..row.len() {
+                lengths[m] = T::from_f64(counts[m] as f64);
+            }
+            T::Vector::<S>::load(&lengths, 0)
+        };
+        Self { members: row, windows: Windows { starts, lengths: counts }, steps, lengths }
     }
 
     /// `value` in the lanes whose sequence has a timestep `t`, 0 in the others.
@@ -110,9 +140,7 @@ impl<'a, T: Float, S: Isa> Row<'a, T, S> {
     /// `(T, columns, L)`.
     #[inline(always)]
     fn gather(&self, data: &[T], columns: usize, out: &mut [T]) {
-        let count = self.members.len();
-        let windows = Windows { starts: &self.starts[..count], lengths: &self.counts[..count] };
-        gather::<T, S>((data, columns), windows, T::ZERO, out);
+        gather::<T, S>((data, columns), self.windows, T::ZERO, out);
     }
 }
 
@@ -163,7 +191,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
         let mut sums = [T::Vector::<S>::splat(T::ZERO); N];
         unroll!(|n| in 8: N => sums[n] = T::Vector::<S>::splat(bias[n]));
         // With few registers a tile has too few units to hide what one chain each waits for.
-        if const { LEARNS && S::REGISTERS >= 32 } {
+        if const { LEARNS && S::REGISTERS > 16 } {
             sums = chain::<T, S, I, N>(sums, x, weight_ih);
             if t > 0 {
                 // Chains of their own: what waits for the step before is shorter.
@@ -200,7 +228,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
 
     /// Turns labels in `d_output` into `scale·(y − label)`; adds the squared errors to `error`, one sum for each lane.
     #[inline(always)]
-    fn loss(&self, hidden: &[T], scale: T, d_output: &mut [T], error: &mut [f64; 16]) {
+    fn loss(&self, hidden: &[T], scale: T, d_output: &mut [T], error: &mut [f64; 32]) {
         let (h, o, lanes) = (self.layout.hidden.size(), self.layout.output.size(), T::Vector::<S>::LANES);
         for t in 0..self.row.steps {
             for n in 0..o {
@@ -208,9 +236,9 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
                 let d = &mut d_output[(t * o + n) * lanes..][..lanes];
                 let e = self.row.alive(t, y.sub(T::Vector::<S>::load(d, 0)));
                 e.mul(T::Vector::<S>::splat(scale)).store(d, 0);
-                let mut squares = [T::ZERO; 16];
+                let mut squares = [T::ZERO; 32];
                 e.mul(e).store(&mut squares, 0);
-                for m in 0..lanes {
+                for m in 0..T::Vector::<S>::USED {
                     error[m] += squares[m].to_f64();
                 }
             }
@@ -240,72 +268,47 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Pass<'_, T, S, I, H, O> {
     }
 
     /// Adds all gradients, L partial sums each, to `sums`: weight_ih, weight_hh, fc.weight, bias, fc.bias. If they are
-    /// `fresh`, it does not matter what was there.
+    /// `fresh`, it does not matter what was there. After the last sequences, their sums over all lanes go to `target`.
     #[inline(always)]
     fn gradients_acc(
         &self,
         (x, hidden, delta, d_output): (&[T], &[T], &[T], &[T]),
         (sums, fresh): (&mut [T], bool),
+        mut target: Option<WeightsMut<'_, T>>,
     ) {
         let (i, h, o) = (self.layout.input.size(), self.layout.hidden.size(), self.layout.output.size());
-        let (lanes, steps) = (T::Vector::<S>::LANES, self.row.steps);
+        let (lanes, stride, steps) = (T::Vector::<S>::LANES, self.layout.stride::<T>(), self.row.steps);
         let (ih, rest) = sums.split_at_mut(i * h * lanes);
         let (hh, rest) = rest.split_at_mut(h * h * lanes);
         let (fc, rest) = rest.split_at_mut(o * h * lanes);
         let (bias, fc_bias) = rest.split_at_mut(h * lanes);
-        let x = Columns { data: x, count: self.layout.input };
+        let units = Columns { data: delta, count: self.layout.hidden };
         let later = Columns { data: &delta[h * lanes..], count: self.layout.hidden };
-        let hidden = Columns { data: hidden, count: self.layout.hidden };
+        let x = Columns { data: x, count: self.layout.input };
+        let states = Columns { data: hidden, count: self.layout.hidden };
         let d_y = Columns { data: d_output, count: self.layout.output };
-        outer_acc::<T, S, I, H>(x, Columns { data: delta, count: self.layout.hidden }, steps, (ih, fresh));
-        // h of each step and δ of the next.
-        outer_acc::<T, S, H, H>(hidden, later, steps.saturating_sub(1), (hh, fresh));
-        outer_acc::<T, S, O, H>(d_y, hidden, steps, (fc, fresh));
-        for (data, count, sums) in [(delta, h, bias), (d_output, o, fc_bias)] {
-            for n in 0..count {
-                let mut sum = T::Vector::<S>::splat(T::ZERO);
-                if !fresh {
-                    sum = T::Vector::<S>::load(sums, n * lanes);
-                }
-                for t in 0..steps {
-                    sum = sum.add(T::Vector::<S>::load(data, (t * count + n) * lanes));
-                }
-                sum.store(sums, n * lanes);
-            }
+        macro_rules! place {
+            ($lanes:ident, $weights:ident) => {{
+                let total = target.as_mut().map(|target| (&mut *target.$weights, stride));
+                Sums { lanes: $lanes, fresh, total }
+            }};
         }
-    }
-}
-
-/// Adds the sums over the lanes to the gradient.
-#[inline(always)]
-fn reduce<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
-    layout: Layout<I, H, O>,
-    sums: &[T],
-    target: &mut WeightsMut<'_, T>,
-) {
-    let (i, h, o) = (layout.input.size(), layout.hidden.size(), layout.output.size());
-    let (lanes, stride) = (T::Vector::<S>::LANES, layout.stride::<T>());
-    let mut at = 0;
-    for (rows, out) in [(i, &mut *target.weight_ih), (h, &mut *target.weight_hh), (o, &mut *target.fc_weight)]
-    {
-        for k in 0..rows {
-            let out = &mut out[k * stride..][..h];
+        outer_acc::<T, S, I, H>(x, units, steps, place!(ih, weight_ih));
+        // h of each step and δ of the next.
+        outer_acc::<T, S, H, H>(states, later, steps.saturating_sub(1), place!(hh, weight_hh));
+        outer_acc::<T, S, O, H>(d_y, states, steps, place!(fc, fc_weight));
+        rows_sum_acc::<T, S>(d_output, o, steps, place!(fc_bias, fc_bias));
+        // Both biases get the same.
+        let mut total = [T::ZERO; 32];
+        let place = Sums { lanes: bias, fresh, total: target.is_some().then_some((&mut total[..], stride)) };
+        rows_sum_acc::<T, S>(delta, h, steps, place);
+        if let Some(target) = &mut target {
             #[allow(clippy::needless_range_loop)] // An adapter would be a function of its own.
             for n in 0..h {
-                out[n] += T::Vector::<S>::load(sums, at).sum();
-                at += lanes;
+                target.bias_ih[n] += total[n];
+                target.bias_hh[n] += total[n];
             }
         }
-    }
-    for n in 0..h {
-        let sum = T::Vector::<S>::load(sums, at).sum();
-        target.bias_ih[n] += sum;
-        target.bias_hh[n] += sum;
-        at += lanes;
-    }
-    for n in 0..o {
-        target.fc_bias[n] += T::Vector::<S>::load(sums, at).sum();
-        at += lanes;
     }
 }
 
@@ -343,9 +346,9 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Gradient<'_, '_, T, I, H, O> {
         let (delta, rest) = rest.split_at_mut((cut.d_output - cut.delta) * lanes);
         let (d_output, rest) = rest.split_at_mut((cut.gradient - cut.d_output) * lanes);
         let sums = &mut rest[..(cut.end - cut.gradient) * lanes];
-        let (mut error, mut fresh) = ([0.0; 16], true);
+        let (mut error, mut fresh, mut places) = ([0.0; 32], true, Places::default());
         while !members.is_empty() {
-            let row = Row::<T, S>::take(&mut members, offsets);
+            let row = Row::<T, S>::take(&mut members, offsets, &mut places);
             row.gather(self.features, i, x);
             row.gather(self.labels, o, d_output);
             let next = if members.is_empty() { self.next } else { members };
@@ -354,10 +357,10 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Gradient<'_, '_, T, I, H, O> {
             pass.forward::<true>(self.activation, x, hidden);
             pass.loss(hidden, scale, d_output, &mut error);
             pass.backward(self.activation, hidden, d_output, delta);
-            pass.gradients_acc((x, hidden, delta, d_output), (&mut *sums, fresh));
+            let target = members.is_empty().then(|| layout.split_mut(&mut *self.gradient));
+            pass.gradients_acc((x, hidden, delta, d_output), (&mut *sums, fresh), target);
             fresh = false;
         }
-        reduce::<T, S, I, H, O>(layout, sums, &mut layout.split_mut(self.gradient));
         let mut total = 0.0;
         for sum in error {
             total += sum;
@@ -392,8 +395,9 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for Predict<'_, '_, T, I, H, O> {
         let Scratch { abreast, bias, .. } = self.scratch;
         let cut = Cut::new(layout, offsets[members[0] + 1] - offsets[members[0]]);
         let (x, hidden) = abreast.split_at_mut(cut.hidden * lanes);
+        let mut places = Places::default();
         while !members.is_empty() {
-            let row = Row::<T, S>::take(&mut members, offsets);
+            let row = Row::<T, S>::take(&mut members, offsets, &mut places);
             row.gather(self.features, i, x);
             let ahead = Ahead::new(self.features, i, offsets, &members[..members.len().min(lanes)]);
             let pass = Pass { layout, weights: layout.split(self.flat), bias, row: &row, ahead };

@@ -5,23 +5,25 @@ use crate::abreast;
 use crate::cell::Layout;
 use crate::cell::elman::Elman;
 use crate::cell::one::{self, Sequence};
-use crate::dim::Dim;
+use crate::dim::{Dim, Dyn};
 use crate::gradient::{Gradient, Target};
-use crate::group::{Group, sort_by_length};
+use crate::group::{Group, common_length, sort_by_length};
 use crate::kernel::activation::Activation;
 use crate::kernel::dispatch::{Bound, Job, Place};
-use crate::kernel::level::Isa;
+use crate::kernel::level::{Isa, Kernel};
+use crate::kernel::sweep::{may_be_uneven, uneven};
 use crate::kernel::vector::Vector;
 use crate::loss::Reduction;
 use crate::optim::sgd;
-use crate::readout::{self, SquaredError};
+use crate::readout::SquaredError;
+use crate::rng::Rng;
 use crate::threads::{Threads, inner, locked, share};
 use crate::workspace::{Parts, Scratch, Single, Workspace};
 use std::sync::Mutex;
 
-/// One epoch of plain SGD over the sequences `order`. As a job it is a [`SgdOne`] or a [`SgdMany`].
+/// Epochs of plain SGD over the sequences `order`. As a job it is a [`SgdOne`] or a [`SgdMany`].
 ///
-/// Returns the sum of squared errors, or the number (from 1) of the batch whose loss was not finite.
+/// Returns the sum of squared errors of the last one.
 pub struct Sgd<'a, T> {
     pub flat: &'a mut [T],
     pub workspace: &'a mut Workspace<T>,
@@ -31,11 +33,22 @@ pub struct Sgd<'a, T> {
     pub offsets: &'a [usize],
     /// The order of the sequences; within a batch it may change.
     pub order: &'a mut [usize],
+    /// How many, and what each puts them in another order with.
+    pub epochs: (usize, Option<&'a mut Rng>),
     /// Where a batch's gradient is summed. Without it (`batch_size` 1) it goes straight into the weights.
     pub gradient: Option<&'a mut [T]>,
     pub batch_size: usize,
     pub learning_rate: T,
     pub reduction: Reduction,
+}
+
+/// A loss was not finite.
+#[derive(Debug, Clone, Copy)]
+pub struct Diverged {
+    /// Which of the job's epochs, from 0.
+    pub epoch: usize,
+    /// Which batch, from 1.
+    pub batch: usize,
 }
 
 /// An update after each sequence.
@@ -46,53 +59,104 @@ pub struct SgdMany<'a, T>(pub Sgd<'a, T>);
 
 impl<T: Float> Job for SgdOne<'_, T> {
     type Element = T;
-    type Output = Result<f64, usize>;
+    type Output = Result<f64, Diverged>;
 
     #[inline(always)]
     fn run<S: Isa, I: Dim, H: Dim, O: Dim>(
         self,
         activation: Activation,
         layout: Layout<I, H, O>,
-    ) -> Result<f64, usize> {
-        let cell = Elman::<T, S, I, H, O>::new(activation, layout);
-        if const { !Elman::<T, S, I, H, O>::MAY_FIT_REGISTERS } || !cell.fits_registers() {
+    ) -> Result<f64, Diverged> {
+        if const { may_be_uneven::<T, S, H>() } && uneven::<T, S>(layout.hidden.size()) {
+            return S::Uneven::call(Bound { activation, layout, job: self });
+        }
+        if const { !Elman::<T, S, I, H, O>::MAY_FIT_REGISTERS }
+            || !Elman::<T, S, I, H, O>::fits_registers(layout)
+        {
             // Limited by arithmetic: a size that is known gains nothing.
             return S::call(Bound { activation, layout: layout.erased(), job: SgdMany(self.0) });
         }
         let Sgd { flat, workspace, features, labels, offsets, order, learning_rate, reduction, .. } = self.0;
-        let pass = Pass { activation, layout, features, labels, offsets };
-        workspace.refresh(layout, flat);
-        pass.sgd_one_by_one(&cell, flat, &mut workspace.single(), order, (learning_rate, reduction))
+        let (epochs, mut rng) = self.0.epochs;
+        let mut error = 0.0;
+        for epoch in 0..epochs {
+            if let Some(rng) = &mut rng {
+                rng.shuffle(order);
+            }
+            let pass = Pass { activation, layout, features, labels, offsets, length: None };
+            let settings = (learning_rate, reduction);
+            match S::call(OneByOne { pass, flat, workspace, order, settings }) {
+                Ok(sum) => error = sum,
+                Err(batch) => return Err(Diverged { epoch, batch }),
+            }
+        }
+        Ok(error)
     }
 
-    fn run_compiled(self, place: Place) -> Result<f64, usize> {
+    fn run_compiled(self, place: Place) -> Result<f64, Diverged> {
         T::sgd_one(self, place)
+    }
+}
+
+/// One epoch with an update after each sequence, in a function of its own: in one with other loops the compiler finds fewer
+/// registers for it.
+struct OneByOne<'a, T, I, H, O> {
+    pass: Pass<'a, T, I, H, O>,
+    flat: &'a mut [T],
+    workspace: &'a mut Workspace<T>,
+    order: &'a [usize],
+    settings: (T, Reduction),
+}
+
+impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for OneByOne<'_, T, I, H, O> {
+    type Element = T;
+    /// The sum of squared errors, or the number (from 1) of the sequence whose loss was not finite.
+    type Output = Result<f64, usize>;
+
+    #[inline(always)]
+    fn run<S: Isa>(self) -> Result<f64, usize> {
+        let Self { pass, flat, workspace, order, settings } = self;
+        let cell = Elman::<T, S, I, H, O>::new(pass.activation, pass.layout);
+        workspace.refresh::<S, _, _, _>(pass.layout, flat);
+        pass.sgd_one_by_one(&cell, flat, &mut workspace.single(), order, settings)
     }
 }
 
 impl<T: Float> Job for SgdMany<'_, T> {
     type Element = T;
-    type Output = Result<f64, usize>;
+    type Output = Result<f64, Diverged>;
 
     #[inline(always)]
     fn run<S: Isa, I: Dim, H: Dim, O: Dim>(
         self,
         activation: Activation,
         layout: Layout<I, H, O>,
-    ) -> Result<f64, usize> {
-        let Sgd { flat, gradient, workspace, threads, features, labels, offsets, order, .. } = self.0;
-        let pass = Pass { activation, layout, features, labels, offsets };
+    ) -> Result<f64, Diverged> {
+        let Sgd { flat, mut gradient, workspace, threads, features, labels, offsets, order, .. } = self.0;
+        let length = common_length(order, offsets);
+        let pass = Pass { activation, layout, features, labels, offsets, length };
         let (rate, reduction) = (self.0.learning_rate, self.0.reduction);
-        pass.sgd_by_batches::<S>(
-            flat,
-            gradient,
-            (workspace, threads),
-            (order, self.0.batch_size),
-            (rate, reduction),
-        )
+        let (epochs, mut rng) = self.0.epochs;
+        let mut error = 0.0;
+        for epoch in 0..epochs {
+            if let Some(rng) = &mut rng {
+                rng.shuffle(order);
+            }
+            match pass.sgd_by_batches::<S>(
+                flat,
+                gradient.as_deref_mut(),
+                (workspace, threads),
+                (order, self.0.batch_size),
+                (rate, reduction),
+            ) {
+                Ok(sum) => error = sum,
+                Err(batch) => return Err(Diverged { epoch, batch }),
+            }
+        }
+        Ok(error)
     }
 
-    fn run_compiled(self, place: Place) -> Result<f64, usize> {
+    fn run_compiled(self, place: Place) -> Result<f64, Diverged> {
         T::sgd_many(self, place)
     }
 }
@@ -118,7 +182,7 @@ impl<T: Float> Job for BatchGradient<'_, T> {
     #[inline(always)]
     fn run<S: Isa, I: Dim, H: Dim, O: Dim>(self, activation: Activation, layout: Layout<I, H, O>) -> f64 {
         let Self { flat, gradient, workspace, threads, features, labels, offsets, members, reduction } = self;
-        let pass = Pass { activation, layout, features, labels, offsets };
+        let pass = Pass { activation, layout, features, labels, offsets, length: None };
         let scale = pass.scale(members, reduction);
         sort_by_length(members, offsets);
         pass.batch_acc::<S>(Target::Buffer { flat, gradient }, (workspace, threads), (members, &[]), scale)
@@ -138,6 +202,8 @@ struct Pass<'a, T, I, H, O> {
     /// (rows, O)
     labels: &'a [T],
     offsets: &'a [usize],
+    /// Of all sequences, where that is known and the same.
+    length: Option<usize>,
 }
 
 impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
@@ -145,13 +211,18 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
     #[inline(always)]
     fn scale(&self, batch: &[usize], reduction: Reduction) -> T {
         let mut steps = 0;
-        for &s in batch {
-            steps += self.offsets[s + 1] - self.offsets[s];
+        match self.length {
+            Some(length) => steps = batch.len() * length,
+            None => {
+                for &s in batch {
+                    steps += self.offsets[s + 1] - self.offsets[s];
+                }
+            }
         }
         T::from_f64(2.0 * reduction.weight(steps * self.layout.output.size()))
     }
 
-    /// An update after each sequence.
+    /// One epoch with an update after each sequence; or else the number, from 1, of the one whose loss was not finite.
     #[inline(always)]
     fn sgd_one_by_one<S: Isa>(
         &self,
@@ -200,21 +271,14 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         if !error.is_finite() {
             return error;
         }
-        if const { Elman::<T, S, I, H, O>::MAY_FIT_SUMS } && cell.fits_sums() {
-            let sequence = Sequence { x, hidden, d_output };
-            let (bias, weight_hh_t) = (&mut *scratch.bias, &mut *scratch.weight_hh_t);
-            let target = &mut layout.split_mut(flat);
-            cell.backward_and_update_one(sequence, delta, one::Place { target, bias, weight_hh_t });
-        } else {
-            cell.backward_one(&weights, scratch.weight_hh_t, hidden, d_output, delta);
-            let mut target = layout.split_mut(flat);
-            cell.update_one(x, hidden, delta, &mut target, (scratch.bias, scratch.weight_hh_t));
-            readout::gradients_acc::<T, S, _, _, _>(*layout, hidden, d_output, &mut target);
-        }
+        let sequence = Sequence { x, hidden, d_output };
+        let (bias, weight_hh_t) = (&mut *scratch.bias, &mut *scratch.weight_hh_t);
+        let target = &mut layout.split_mut(flat);
+        cell.backward_and_update(sequence, delta, one::Place { target, bias, weight_hh_t });
         error
     }
 
-    /// An update after each batch of `batch_size` sequences.
+    /// One epoch with an update after each batch of `batch_size` sequences; or else the number of a batch, as above.
     ///
     /// Without a buffer for the gradient, `batch_size` is 1, and the update goes straight into the weights.
     #[inline(always)]
@@ -232,7 +296,9 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
             let batch;
             (batch, rest) = rest.split_at_mut(batch_size.min(rest.len()));
             number += 1;
-            sort_by_length(batch, self.offsets);
+            if self.length.is_none() {
+                sort_by_length(batch, self.offsets);
+            }
             let mut scale = self.scale(batch, reduction);
             let target = match &mut gradient {
                 Some(gradient) => {
@@ -273,9 +339,9 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         let abreast = matches!(target, Target::Buffer { .. })
             && abreast::fits::<T, S, I, H, O>(layout, longest, sorted.len(), workspace.abreast());
         if abreast {
-            workspace.sum_biases(layout, target.flat());
+            workspace.sum_biases::<S, _, _, _>(layout, target.flat());
         } else {
-            workspace.refresh(layout, target.flat());
+            workspace.refresh::<S, _, _, _>(layout, target.flat());
         }
         // A part is whole rows of lanes, if sequences are abreast.
         let unit = if abreast { T::Vector::<S>::LANES } else { 1 };
@@ -330,7 +396,9 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
             && abreast
             && let Target::Buffer { flat, gradient } = &mut target
         {
-            return S::call(abreast::Gradient {
+            let steps = offsets[members[0] + 1] - offsets[members[0]];
+            let (sequences, room) = (members.len(), scratch.abreast.len());
+            let job = abreast::Gradient {
                 activation,
                 layout,
                 flat,
@@ -342,7 +410,13 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
                 scale,
                 scratch,
                 gradient,
-            });
+            };
+            if const { may_be_uneven::<T, S, Dyn>() }
+                && abreast::fits_uneven::<T, S, I, H, O>(layout, steps, sequences, room)
+            {
+                return S::Uneven::call(job);
+            }
+            return S::call(job);
         }
         let mut error = 0.0;
         while let Some(group) = Group::take(&mut members, offsets, scratch.rows) {

@@ -75,6 +75,14 @@ pub(crate) fn sort_by_length(members: &mut [usize], offsets: &[usize]) {
     }
 }
 
+/// The length of all these sequences, where it is the same.
+#[inline(never)]
+pub(crate) fn common_length(members: &[usize], offsets: &[usize]) -> Option<usize> {
+    let first = *members.first()?;
+    let length = |s: usize| offsets[s + 1] - offsets[s];
+    members.iter().all(|&s| length(s) == length(first)).then_some(length(first))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

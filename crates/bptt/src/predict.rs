@@ -303,7 +303,7 @@ impl<T: Float> Job for Predict<'_, T> {
     #[inline(always)]
     fn run<S: Isa, I: Dim, H: Dim, O: Dim>(self, activation: Activation, layout: Layout<I, H, O>) {
         let Self { flat, workspace, threads, cut: (chunk, count), features, offsets, outputs } = self;
-        workspace.sum_biases(layout, flat);
+        workspace.sum_biases::<S, _, _, _>(layout, flat);
         let Parts { weight_hh_t, bias, rooms, .. } = workspace.parts();
         let (rooms, derived) = (&*rooms, (weight_hh_t, bias));
         let rest = Mutex::new(Rest::new(offsets, outputs, chunk, layout.output.size()));
@@ -393,7 +393,7 @@ fn predict_group<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
     let (weights, width) = (layout.split(flat), group.width());
     let Scratch { hidden, bias, .. } = scratch;
     // A few sequences are limited by latency, a group by arithmetic.
-    let singly = width < 4 && cell.fits_registers();
+    let singly = width < 4 && Elman::<T, S, I, H, O>::fits_registers(layout);
     if !singly {
         // A group is limited by arithmetic: sizes that are known would gain little, and have to be compiled.
         let layout = layout.erased();

@@ -1,5 +1,6 @@
 //! [`Trainer`]: epochs of stochastic gradient descent with backpropagation through time.
 
+mod plain;
 mod run;
 mod state;
 
@@ -11,23 +12,18 @@ pub(crate) use state::LearnerState;
 pub use state::TrainerState;
 pub(crate) use state::{Memory, Position};
 
+use plain::{Plain, STRETCH};
+
 use crate::config::{EarlyStopping, TrainConfig};
 use crate::dataset::DatasetView;
 use crate::dim::Dim;
-use crate::epoch::{Sgd, SgdMany, SgdOne};
-use crate::kernel::dispatch::launch;
+use crate::epoch::Diverged;
 use crate::model::Model;
-use crate::params::Params;
 use crate::rng::Rng;
 use crate::schedule::ScheduleState;
 use crate::stack::learner::{Learner, Totals};
 use crate::threads::Threads;
-use crate::workspace::Workspace;
-use crate::{Activation, Error, Float, Level, Result};
-
-/// Batches after which a plain epoch starts anew from the weights alone, so that a training can be interrupted there: what
-/// is derived from the weights and kept up with them rounds otherwise than when it is derived again.
-const STRETCH: usize = 256;
+use crate::{Error, Float, Level, Result};
 
 /// What an epoch did.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,15 +81,6 @@ pub struct Trainer<I, H, O, T = f32> {
     memory: Option<Memory<T>>,
 }
 
-/// One Elman layer, plain SGD and squared errors, for which there are ways of its own.
-#[derive(Debug)]
-struct Plain<T> {
-    activation: Activation,
-    workspace: Workspace<T>,
-    /// Empty when each sequence is a batch of its own: its gradient then goes straight into the weights.
-    gradient: Option<Params<T>>,
-}
-
 impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     /// A trainer at the machine's best [`Level`].
     ///
@@ -111,11 +98,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     pub fn with_level(model: Model<I, H, O, T>, config: TrainConfig, level: Level) -> Result<Self> {
         config.check::<T>(model.output_size(), model.architecture.bidirectional)?;
         let plain = match model.plain().filter(|_| config.is_plain()) {
-            Some(activation) => Some(Plain {
-                activation,
-                workspace: Workspace::new(model.layout)?,
-                gradient: if config.batch_size > 1 { Some(model.params.zeros_like()?) } else { None },
-            }),
+            Some(activation) => Some(Plain::new(&model, activation, config.batch_size)?),
             None => None,
         };
         let rng = Rng::new(config.shuffle.unwrap_or(0));
@@ -287,10 +270,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     fn make_room(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<()> {
         let batch_size = self.config.batch_size.min(data.len());
         match &mut self.plain {
-            Some(plain) if data.is_plain() => {
-                let elements = self.model.params.flat().len();
-                plain.workspace.fit(self.model.layout, data.offsets, (batch_size, elements))
-            }
+            Some(plain) if data.is_plain() => plain.fit(&self.model, data, batch_size),
             _ => {
                 self.make_learner()?;
                 let stack = self.model.stack();
@@ -335,10 +315,10 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
                         break;
                     }
                     let count = order.len().div_ceil(size);
-                    let (rate, level) = (at.learning_rate, self.level);
-                    let plain = (&mut *plain, &mut self.threads);
-                    let error = plain_epoch(&mut self.model, plain, &self.config, (data, order), rate, level);
-                    at.totals.loss += error.map_err(|batch| failed(at.batches + batch))?;
+                    let settings = (&self.config, at.learning_rate, self.level);
+                    let once = (order, (1, None));
+                    let error = plain.run(&mut self.model, &mut self.threads, data, once, settings);
+                    at.totals.loss += error.map_err(|Diverged { batch, .. }| failed(at.batches + batch))?;
                     (at.batches, at.totals.updates) = (at.batches + count, at.totals.updates + count);
                 }
             }
@@ -380,35 +360,5 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         };
         let (epoch, batches) = (self.epoch, totals.updates);
         EpochStats { epoch, loss, batches, timesteps, learning_rate, validation_loss: None, best: false }
-    }
-}
-
-/// A stretch of an epoch on one of the ways for plain networks: the sum of squared errors, or the number of the failing batch.
-fn plain_epoch<I: Dim, H: Dim, O: Dim, T: Float>(
-    model: &mut Model<I, H, O, T>,
-    (plain, threads): (&mut Plain<T>, &mut Threads),
-    config: &TrainConfig,
-    (data, order): (&DatasetView<'_, T, I, O>, &mut [usize]),
-    learning_rate: f64,
-    level: Level,
-) -> Result<f64, usize> {
-    let layout = model.layout;
-    let job = Sgd {
-        flat: model.params.flat_mut(),
-        gradient: plain.gradient.as_mut().map(Params::flat_mut),
-        workspace: &mut plain.workspace,
-        threads,
-        features: data.features,
-        labels: data.labels,
-        offsets: data.offsets,
-        order,
-        batch_size: config.batch_size,
-        learning_rate: T::from_f64(learning_rate),
-        reduction: config.reduction,
-    };
-    if config.batch_size == 1 {
-        launch(level, plain.activation, layout, SgdOne(job))
-    } else {
-        launch(level, plain.activation, layout, SgdMany(job))
     }
 }

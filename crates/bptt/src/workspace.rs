@@ -5,6 +5,10 @@ use crate::buffer::Buffer;
 use crate::cell::Layout;
 use crate::dataset::longest;
 use crate::dim::Dim;
+use crate::kernel::level::Isa;
+use crate::kernel::tile::Matrix;
+use crate::kernel::transpose::transpose;
+use crate::kernel::vector::Vector;
 use crate::threads::{inner, share};
 use crate::{Float, Result};
 use std::sync::Mutex;
@@ -181,24 +185,22 @@ impl<T: Float> Workspace<T> {
 
     /// Derives `bias` from the parameters.
     #[inline(always)]
-    pub fn sum_biases<I: Dim, H: Dim, O: Dim>(&mut self, layout: Layout<I, H, O>, flat: &[T]) {
+    pub fn sum_biases<S: Isa, I: Dim, H: Dim, O: Dim>(&mut self, layout: Layout<I, H, O>, flat: &[T]) {
         let weights = layout.split(flat);
-        for ((sum, a), b) in self.bias.iter_mut().zip(weights.bias_ih).zip(weights.bias_hh) {
-            *sum = *a + *b;
+        // Rows are padded.
+        for at in (0..layout.hidden.size()).step_by(T::Vector::<S>::LANES) {
+            let sum =
+                T::Vector::<S>::load(weights.bias_ih, at).add(T::Vector::<S>::load(weights.bias_hh, at));
+            sum.store(&mut self.bias, at);
         }
     }
 
     /// Derives `bias` and `weight_hh_t` from the parameters; needed after an update that does not keep them current.
     #[inline(always)]
-    pub fn refresh<I: Dim, H: Dim, O: Dim>(&mut self, layout: Layout<I, H, O>, flat: &[T]) {
-        self.sum_biases(layout, flat);
-        let (h, stride) = (layout.hidden.size(), layout.stride::<T>());
-        let transposed = &mut self.weight_hh_t[..h * stride];
-        for (k, row) in layout.split(flat).weight_hh.chunks_exact(stride).take(h).enumerate() {
-            for (n, value) in row[..h].iter().enumerate() {
-                transposed[n * stride + k] = *value;
-            }
-        }
+    pub fn refresh<S: Isa, I: Dim, H: Dim, O: Dim>(&mut self, layout: Layout<I, H, O>, flat: &[T]) {
+        self.sum_biases::<S, _, _, _>(layout, flat);
+        let weight_hh = Matrix::new(layout.split(flat).weight_hh, layout.stride::<T>());
+        transpose::<T, S, _>(weight_hh, layout.hidden, &mut self.weight_hh_t);
     }
 }
 
@@ -238,7 +240,7 @@ impl<T: Float> Room<T> {
         batch_size: usize,
     ) -> Result<()> {
         let rows = Self::rows(layout, longest, batch_size);
-        let abreast = if batch_size > 1 { abreast::elements::<T, I, H, O>(layout, longest) } else { 0 };
+        let abreast = abreast::elements::<T, I, H, O>(layout, longest, batch_size);
         let has_groups = self.hidden.len() > self.rows * layout.stride::<T>();
         let groups = batch_size > 1 || has_groups;
         if rows > self.rows || abreast > self.abreast.len() || groups != has_groups {

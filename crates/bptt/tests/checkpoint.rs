@@ -41,7 +41,8 @@ fn kinds() -> Vec<(Architecture, TrainConfig)> {
     ]
 }
 
-const RUN: Run = Run { epochs: 5, stopping: EarlyStopping { patience: 2, min_delta: 0.0 }, batches: 1 };
+const RUN: Run =
+    Run { epochs: 5, stopping: EarlyStopping { patience: 2, min_delta: 0.0 }, batches: 1, every: 1 };
 
 /// Checkpoints at every moment of a training, with the model that it ends with.
 fn checkpoints<T: Float>(

@@ -157,7 +157,7 @@ fn check_all<T: Float>(shapes: &[Shape]) {
 
 fn shapes() -> Vec<Shape> {
     let mut shapes = Vec::new();
-    for hidden in (1..=17).chain([31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 130]) {
+    for hidden in (1..=17).chain([20, 24, 25, 31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 130]) {
         shapes.push(Shape::new(3, hidden, 1));
         shapes.push(Shape::new(9, hidden, 5));
     }
@@ -178,6 +178,12 @@ fn shapes() -> Vec<Shape> {
     for hidden in [1, 2, 5, 7, 8, 9, 10, 15, 16, 17, 31, 32, 40] {
         shapes.push(Shape::crowd(3, hidden, 1));
         shapes.push(Shape { lengths: vec![5; 33], ..Shape::crowd(13, hidden, 3) });
+    }
+    // As many sequences as fill one and a half registers, and around that.
+    for count in [8, 9, 11, 12, 13, 16, 17, 23, 24, 25] {
+        let lengths = (0..count).map(|s| s * 5 % 7 + 1).collect();
+        shapes.push(Shape { input: 3, hidden: 5, output: 1, lengths });
+        shapes.push(Shape { input: 6, hidden: 11, output: 2, lengths: vec![4; count] });
     }
     for length in (1..=9).chain([17, 50]) {
         for (input, hidden, output) in [(3, 5, 1), (4, 17, 3)] {

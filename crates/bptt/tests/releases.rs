@@ -61,7 +61,7 @@ fn trainings() -> Vec<Training> {
     let adam = Optimizer::AdamW { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.01, amsgrad: true };
     let plateau = Schedule::Plateau { factor: 0.5, patience: 1, threshold: 1e-4, min_lr: 0.0 };
     let stopping = EarlyStopping { patience: 4, min_delta: 0.0 };
-    let run = Run { epochs: 12, stopping, batches: 1 };
+    let run = Run { epochs: 12, stopping, batches: 1, every: 1 };
     vec![
         Training {
             name: "plain",

@@ -237,3 +237,59 @@ fn a_digest_tells_data_apart() {
     digests.dedup();
     assert_eq!(digests.len(), count);
 }
+
+/// Epochs that nobody looks at are those that somebody looks at, to the bit.
+#[test]
+fn looking_up_seldom_changes_nothing() {
+    let plain = |batch_size, shuffle| Case::<f64> {
+        architecture: Architecture::elman(Activation::Tanh),
+        config: TrainConfig { learning_rate: 0.1, batch_size, shuffle, ..Default::default() },
+        data: data((0..13).map(|s| s % 4 + 1), false),
+        validation: None,
+        run: Run { epochs: 23, ..Default::default() },
+    };
+    let large = Case { data: data(vec![2; 300], false), ..plain(1, Some(4)) };
+    let adam =
+        Case { config: TrainConfig { optimizer: Optimizer::adam(), ..Default::default() }, ..plain(1, None) };
+    let warm = TrainConfig { warmup_epochs: 6, ..plain(1, None).config };
+    let warm = Case { config: warm, ..plain(1, None) };
+    let step = Schedule::Step { step_size: 4, gamma: 0.5 };
+    let step = Case { config: TrainConfig { schedule: step, ..plain(1, None).config }, ..plain(1, None) };
+    let cases =
+        [plain(1, None), plain(1, Some(3)), plain(5, None), plain(12, Some(8)), large, adam, warm, step];
+    for (number, case) in cases.iter().enumerate() {
+        let (all, last, model) = case.finish(&mut case.trainer(1), case.run);
+        let seldom = Run { every: 10, ..case.run };
+        let (some, found, same) = case.finish(&mut case.trainer(1), seldom);
+        assert!(same == model && found == last, "{number}");
+        assert_eq!(some, [0, 9, 19, 22].map(|epoch| all[epoch]), "{number}");
+        // From where it was left, and with 0 for 1.
+        let mut trainer = case.trainer(1);
+        case.finish(&mut trainer, Run { epochs: 7, every: 0, ..case.run });
+        let (rest, _, same) = case.finish(&mut trainer, Run { every: 9, ..case.run });
+        assert!(same == model, "{number}");
+        assert_eq!(rest, [7, 8, 17, 22].map(|epoch| all[epoch]), "{number}");
+    }
+}
+
+/// A network that diverges between two looks is found where it diverges.
+#[test]
+fn an_unseen_epoch_that_diverges_is_named() {
+    let mut data = Dataset::<f32>::new(1, 1).unwrap();
+    data.push(&[1.0, 1.0], &[1e3, 1e3]).unwrap();
+    data.push(&[1.0, 2.0], &[1e3, -1e3]).unwrap();
+    for batch_size in [1, 2] {
+        let config = TrainConfig { learning_rate: 4.0, batch_size, ..Default::default() };
+        let trainer = || {
+            let model = DynRnn::new(1, 3, 1, Activation::Relu, 1).unwrap();
+            Trainer::new(model, config.clone()).unwrap()
+        };
+        let run = Run { epochs: 1000, ..Default::default() };
+        let (mut one, mut many) = (trainer(), trainer());
+        let expected = one.run(&data, None, run, |_, _| Continue(())).unwrap_err();
+        assert!(matches!(expected, Error::NonFiniteLoss { epoch: 2.., .. }), "{expected}");
+        let found = many.run(&data, None, Run { every: 500, ..run }, |_, _| Continue(())).unwrap_err();
+        assert_eq!((found.to_string(), many.epochs()), (expected.to_string(), one.epochs()));
+        assert_eq!(many.model().params().flat(), one.model().params().flat());
+    }
+}

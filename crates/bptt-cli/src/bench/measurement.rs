@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use bptt::{Dataset, DynRnn, Error, Float, Predictor, Trainer};
+use bptt::{Dataset, DynRnn, Error, Float, Predictor, Run, Trainer};
 
 use crate::failure::Failure;
 
@@ -191,7 +191,8 @@ fn trainer<T: Float>(plan: &Plan, model: DynRnn<T>) -> Result<DynTrainer<T>, Fai
 
 /// Trains for some epochs.
 fn epochs<T: Float>(trainer: &mut DynTrainer<T>, data: &Dataset<T>, epochs: usize) -> Result<(), Failure> {
-    let trained = trainer.fit(data, epochs, |_, _| std::ops::ControlFlow::Continue(()));
+    let run = Run { epochs: trainer.epochs() + epochs, every: epochs, ..Run::default() };
+    let trained = trainer.run(data, None, run, |_, _| std::ops::ControlFlow::Continue(()));
     trained.map(|_| ()).map_err(|error| match error {
         Error::NonFiniteLoss { epoch, batch } => Failure::Diverged(format!(
             "the loss did not fall: it is not finite in epoch {epoch}, batch {batch}; a lower --learning-rate may help"

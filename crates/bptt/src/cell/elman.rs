@@ -3,23 +3,22 @@
 //! Forward and backward each have a part that is a product over all timesteps (limited by arithmetic) and a sweep, one
 //! step after the other (limited by latency). There are two ways through them:
 //!
-//! - **one** sequence whose rows fit into a few registers: the sweep keeps its state there ([`crate::kernel::sweep`]);
+//! - **one** sequence whose rows fit into a few registers: the sweep keeps its state there ([`super::one`]);
 //! - a [`Group`] of sequences of any size: each step is a product of matrices.
 //!
 //! Both add up an element in the same order, so that forward gives the same bits. Shapes: `x (T, I)`, `hidden` and
 //! `delta (T·width, P)`, rows as in [`crate::group`]; `P` is `H` padded to cache lines.
 
-use super::one::Each;
 use super::{Layout, Weights, WeightsMut};
 use crate::Float;
 use crate::dim::Dim;
 use crate::group::Group;
-use crate::kernel::activation::{Activation, Function, with_activation};
+use crate::kernel::activation::{Activation, Function};
 use crate::kernel::affine::{AsIs, Bias, Finish, Start, affine, rowwise};
 use crate::kernel::level::Isa;
-use crate::kernel::outer::{biases_acc, outer_acc, outer_pair_acc};
-use crate::kernel::sweep::{Lanes, may_take, registers, row, step, with_registers};
-use crate::kernel::tile::{Block, Matrix, fma, load, next_row, store, unroll, zero};
+use crate::kernel::outer::{biases_acc, outer_acc};
+use crate::kernel::sweep::{Lanes, may_take, registers};
+use crate::kernel::tile::{Block, Matrix, fma, load, unroll, zero};
 use crate::kernel::vector::Vector;
 
 /// Runs `$body` with the activation as a type where the size is one too, else as a value: one body instead of three.
@@ -44,14 +43,14 @@ pub(crate) struct Elman<T: Float, S: Isa, I, H, O> {
     pub(super) activation: Activation,
     pub(super) layout: Layout<I, H, O>,
     /// 1 in the lanes of a row's last register that hold hidden units, 0 in the others.
-    mask: T::Vector<S>,
+    pub(super) mask: T::Vector<S>,
     pub(super) lanes: Lanes<T, S>,
 }
 
 impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
     #[inline(always)]
     pub fn new(activation: Activation, layout: Layout<I, H, O>) -> Self {
-        let mut mask = [T::ZERO; 16];
+        let mut mask = [T::ZERO; 32];
         mask[..(layout.hidden.size() - 1) % T::Vector::<S>::LANES + 1].fill(T::ONE);
         Self { activation, layout, mask: T::Vector::<S>::load(&mask, 0), lanes: T::Vector::<S>::lanes() }
     }
@@ -60,25 +59,10 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
     pub const MAY_FIT_REGISTERS: bool =
         may_take::<T, S, H>(1) || may_take::<T, S, H>(2) || may_take::<T, S, H>(3);
 
-    /// Whether [`Elman::forward_one`] and [`Elman::backward_one`] serve this size.
+    /// Whether the ways of [`super::one`] serve this size.
     #[inline(always)]
-    pub fn fits_registers(&self) -> bool {
-        registers::<T, S, H>(self.layout.hidden) > 0 && self.layout.input.size() <= MAX_INPUTS
-    }
-
-    /// Fills `hidden` from `x`, and shows each state to `each`; `bias` is `b_ih + b_hh`.
-    #[inline(always)]
-    pub fn forward_one(
-        &self,
-        weights: &Weights<'_, T>,
-        bias: &[T],
-        x: &[T],
-        hidden: &mut [T],
-        each: &mut impl Each<T, S>,
-    ) {
-        with_registers!(T, S, H, self.layout.hidden, |R| {
-            with_function!(H, self.activation, |f| self.sweep::<_, _, R>(f, weights, bias, x, (hidden, each)));
-        }, else ());
+    pub fn fits_registers(layout: Layout<I, H, O>) -> bool {
+        registers::<T, S, H>(layout.hidden) > 0 && layout.input.size() <= MAX_INPUTS
     }
 
     /// All inputs of a sequence: `A = b + X·W_ih`, to rows of `out` that are `stride` apart.
@@ -94,45 +78,6 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
             weight_ih,
             (out, stride),
         );
-    }
-
-    /// `h_t = f(A_t + W_hh·h_{t−1})`, with `h_t` in `R` registers.
-    ///
-    /// The input of a step, `A_t = b + W_ih·x_t`, does not wait for the step before: it is summed up in its shadow.
-    #[inline(always)]
-    fn sweep<F: Function, E: Each<T, S>, const R: usize>(
-        &self,
-        function: F,
-        weights: &Weights<'_, T>,
-        bias: &[T],
-        x: &[T],
-        (hidden, each): (&mut [T], &mut E),
-    ) {
-        let stride = self.layout.stride::<T>();
-        let (i, h) = (self.layout.input, self.layout.hidden);
-        let finish = Apply { function, columns: h, mask: self.mask };
-        let (weight_ih, weight_hh) =
-            (Matrix::new(weights.weight_ih, stride), Matrix::new(weights.weight_hh, stride));
-        let bias = load::<T, S, R>(bias, 0);
-        let mut inputs = x;
-        let mut state = zero::<T, S, R>();
-        for t in 0..hidden.len() / stride {
-            let mut sum = row::<T, S, _, R>(bias, next_row(&mut inputs, i.size()), i, weight_ih);
-            // h_0 = 0: the first step has no recurrent part.
-            if t > 0 {
-                sum = step::<T, S, _, R>(state, h, weight_hh, &self.lanes, sum);
-            }
-            let past = state;
-            state = Finish::<T, S>::finish::<R>(&finish, 0, 0, sum);
-            store::<T, S, R>(&mut hidden[t * stride..], 0, state);
-            // A step later than it could be: what is older goes first, and the next state is waited for.
-            if t > 0 {
-                each.state(t - 1, past);
-            }
-        }
-        if let Some(last) = (hidden.len() / stride).checked_sub(1) {
-            each.state(last, state);
-        }
     }
 
     /// Fills `hidden` from `features`, those of the whole dataset; `bias` is `b_ih + b_hh`.
@@ -176,61 +121,10 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         }
     }
 
-    /// Fills `delta` with the gradient of the loss before the activation, `δ_t`, from `d_output (T, O)`.
+    /// Fills `delta` with the gradient of the loss before the activation, `δ_t`, from `d_output (T·width, O)`; rows of sequences
+    /// that have ended are zeros there, and become zeros in `delta`.
     ///
     /// `δ_t = (W_hoᵀ·d_y_t + W_hhᵀ·δ_{t+1}) ⊙ f'(a_t)`; `weight_hh_t` is `W_hh` output-major.
-    #[inline(always)]
-    pub fn backward_one(
-        &self,
-        weights: &Weights<'_, T>,
-        weight_hh_t: &[T],
-        hidden: &[T],
-        d_output: &[T],
-        delta: &mut [T],
-    ) {
-        let stride = self.layout.stride::<T>();
-        let (fc_weight, weight_hh_t) =
-            (Matrix::new(weights.fc_weight, stride), Matrix::new(weight_hh_t, stride));
-        with_registers!(T, S, H, self.layout.hidden, |R| {
-            with_function!(H, self.activation, |f| {
-                self.sweep_back::<_, R>(f, fc_weight, weight_hh_t, hidden, d_output, delta);
-            });
-        }, else ());
-    }
-
-    /// The sweep backwards with `δ_t` in `R` registers.
-    #[inline(always)]
-    fn sweep_back<F: Function, const R: usize>(
-        &self,
-        function: F,
-        fc_weight: Matrix<'_, T>,
-        weight_hh_t: Matrix<'_, T>,
-        hidden: &[T],
-        d_output: &[T],
-        delta: &mut [T],
-    ) {
-        let (stride, h, o) = (weight_hh_t.stride, self.layout.hidden, self.layout.output.size());
-        let steps =
-            hidden.chunks_exact(stride).zip(d_output.chunks_exact(o)).zip(delta.chunks_exact_mut(stride));
-        let mut state: Option<Block<T, S, R>> = None;
-        for ((hidden, d_output), row) in steps.rev() {
-            let mut start = zero::<T, S, R>();
-            for (n, d_y) in d_output.iter().enumerate() {
-                fma::<T, S, R>(&mut start, *d_y, load::<T, S, R>(fc_weight.data, n * stride));
-            }
-            let sum = match state {
-                None => start,
-                Some(state) => step::<T, S, _, R>(state, h, weight_hh_t, &self.lanes, start),
-            };
-            let derive = Derive { function, hidden: Matrix::new(hidden, stride) };
-            let delta = Finish::<T, S>::finish::<R>(&derive, 0, 0, sum);
-            store::<T, S, R>(row, 0, delta);
-            state = Some(delta);
-        }
-    }
-
-    /// [`Elman::backward_one`] for a group; rows of sequences that have ended are zeros in `d_output`, and become zeros
-    /// in `delta`.
     #[inline(always)]
     pub fn backward_group(
         &self,
@@ -266,37 +160,6 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
                 affine::<T, S, _, _, _, _>(ends, future, (active, h, h), weight_hh_t, out);
             }
         }
-    }
-
-    /// Adds the gradients of one sequence to `target`.
-    ///
-    /// `d_W_ih += Xᵀ·δ`, `d_W_hh += H_{t−1}ᵀ·δ` (both input-major), `d_b_ih, d_b_hh += Σ_t δ_t`. `target` holds the
-    /// weights themselves, and the two buffers derived from them are kept current.
-    #[inline(always)]
-    pub fn update_one(
-        &self,
-        x: &[T],
-        hidden: &[T],
-        delta: &[T],
-        target: &mut WeightsMut<'_, T>,
-        (bias, weight_hh_t): (&mut [T], &mut [T]),
-    ) {
-        let stride = self.layout.stride::<T>();
-        let h = self.layout.hidden;
-        let steps = delta.len() / stride;
-        let rows = Matrix::new(delta, stride);
-        biases_acc::<T, S, _>(rows, steps, h, [&mut *target.bias_ih, &mut *target.bias_hh], Some(bias));
-        self.update_inputs(x, delta, target.weight_ih);
-        let past = Matrix::new(hidden, stride);
-        outer_pair_acc::<T, S, _>(past, rows.skip(1), steps - 1, h, target.weight_hh, weight_hh_t);
-    }
-
-    /// Adds the gradient of the inputs' weights for one sequence to them.
-    #[inline(always)]
-    pub(super) fn update_inputs(&self, x: &[T], delta: &[T], weight_ih: &mut [T]) {
-        let (stride, i, h) = (self.layout.stride::<T>(), self.layout.input, self.layout.hidden);
-        let (inputs, rows) = (Matrix::new(x, i.size()), Matrix::new(delta, stride));
-        outer_acc::<T, S, _, _>(inputs, rows, delta.len() / stride, (i, h), (weight_ih, stride));
     }
 
     /// Adds the gradients of a group to `target`, the weights or a buffer of their shape.
@@ -335,11 +198,11 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
 
 /// `h = f(a)` in the lanes of hidden units, 0 in the padding.
 #[derive(Clone, Copy)]
-struct Apply<F, V, H> {
-    function: F,
-    columns: H,
+pub(super) struct Apply<F, V, H> {
+    pub function: F,
+    pub columns: H,
     /// For the last register of a row.
-    mask: V,
+    pub mask: V,
 }
 
 impl<F: Function, T: Float, S: Isa, H: Dim> Finish<T, S> for Apply<F, T::Vector<S>, H> {
@@ -380,9 +243,9 @@ impl<T: Float, S: Isa> Start<T, S> for Back<'_, T> {
 }
 
 /// Multiplies by `f'(a)`, taken from `h`.
-struct Derive<'a, F, T> {
-    function: F,
-    hidden: Matrix<'a, T>,
+pub(super) struct Derive<'a, F, T> {
+    pub function: F,
+    pub hidden: Matrix<'a, T>,
 }
 
 impl<F: Function, T: Float, S: Isa> Finish<T, S> for Derive<'_, F, T> {

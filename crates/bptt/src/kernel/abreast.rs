@@ -29,7 +29,7 @@ impl Tiling {
     #[inline(always)]
     pub const fn next(self, registers: usize, rest: usize) -> usize {
         match self {
-            Tiling::Units => rest.div_ceil(rest.div_ceil(if registers >= 32 { 5 } else { 2 })),
+            Tiling::Units => rest.div_ceil(rest.div_ceil(if registers > 16 { 5 } else { 2 })),
             Tiling::Rows if registers >= 32 && rest >= 4 => 4,
             Tiling::Rows if registers >= 32 && rest == 3 => 3,
             Tiling::Rows => {
@@ -62,7 +62,7 @@ impl Tiling {
 /// registers for.
 #[inline(always)]
 pub(crate) const fn columns(registers: usize, rest: usize) -> usize {
-    if registers >= 32 && rest >= 5 && rest != 8 {
+    if registers > 16 && rest >= 5 && rest != 8 {
         5
     } else if rest >= 4 {
         4
@@ -92,7 +92,7 @@ macro_rules! tile {
     ($s:ty, $h:ty, $rest:expr, |$n:ident| $body:expr) => {{
         use $crate::kernel::abreast::{Tiling, sized};
         let rest: usize = $rest;
-        if const { <$s>::REGISTERS >= 32 && !<$h>::IS_CONST } {
+        if const { <$s>::REGISTERS > 16 && !<$h>::IS_CONST } {
             // Fewer sizes to compile.
             let units = if rest >= 4 { 4 } else { 1 };
             sized!(Units, $s, $h, units, |$n| in 4 1 => $body);
@@ -227,19 +227,64 @@ fn across<T: Float, S: Isa, K: Dim, const N: usize>(
     sums
 }
 
-/// `w[k, n] += Σ_t a[t, k]·d[t, n]`, lane by lane, or `=` where nothing is there yet; `w (K, N, L)`.
+/// Where the gradients of a block of weights go.
+pub(crate) struct Sums<'a, T> {
+    /// (K, N, L): sums lane by lane.
+    pub lanes: &'a mut [T],
+    /// Whether there are none yet, and it does not matter what is there.
+    pub fresh: bool,
+    /// After the last sequences: the gradient, to which the sums over all lanes are added, and how far apart its rows are.
+    pub total: Option<(&'a mut [T], usize)>,
+}
+
+impl<T: Float> Sums<'_, T> {
+    /// Adds the vectors `acc` to row `k`, from column `n` on.
+    #[inline(always)]
+    fn add<S: Isa, const N: usize>(
+        &mut self,
+        (k, n): (usize, usize),
+        columns: usize,
+        acc: [T::Vector<S>; N],
+    ) {
+        let lanes = T::Vector::<S>::LANES;
+        let row = &mut self.lanes[(k * columns + n) * lanes..][..N * lanes];
+        let mut acc = acc;
+        if !self.fresh {
+            unroll!(|c| in 8: N => acc[c] = T::Vector::<S>::load(row, c * lanes).add(acc[c]));
+        }
+        match &mut self.total {
+            None => {
+                unroll!(|c| in 8: N => acc[c].store(row, c * lanes));
+            }
+            Some((total, stride)) => {
+                let total = &mut total[k * *stride + n..][..N];
+                let mut c = 0;
+                if const { N >= 4 } {
+                    T::Vector::<S>::add_sums([acc[0], acc[1], acc[2], acc[3]], total, 0);
+                    c = 4;
+                }
+                while c < N {
+                    total[c] += acc[c].sum();
+                    c += 1;
+                }
+            }
+        }
+    }
+}
+
+/// `w[k, n] += Σ_t a[t, k]·d[t, n]` for a `w (K, N)`.
 #[inline(always)]
 pub(crate) fn outer_acc<T: Float, S: Isa, K: Dim, N: Dim>(
     a: Columns<'_, T, K>,
     d: Columns<'_, T, N>,
     steps: usize,
-    (w, fresh): (&mut [T], bool),
+    mut w: Sums<'_, T>,
 ) {
     let mut k = 0;
     while k < a.count.size() {
         let rows = Tiling::Rows.next(S::REGISTERS, a.count.size() - k);
         sized!(Rows, S, K, rows, |ROWS| in 4 3 2 1 => {
-            rows_acc::<T, S, K, N, ROWS>((a, k), d, steps, (&mut *w, fresh));
+            rows_acc::<T, S, K, N, ROWS>((a, k), d, steps, &mut w);
         });
         k += rows;
     }
@@ -251,13 +296,13 @@ fn rows_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize>(
     a: (Columns<'_, T, A>, usize),
     d: Columns<'_, T, D>,
     steps: usize,
-    (w, fresh): (&mut [T], bool),
+    w: &mut Sums<'_, T>,
 ) {
     let mut n = 0;
     while n < d.count.size() {
         let columns = Tiling::Columns.next(S::REGISTERS, d.count.size() - n);
         sized!(Columns, S, D, columns, |COLUMNS| in 5 4 1 => {
-            tile_acc::<T, S, A, D, K, COLUMNS>(a, (d, n), steps, (&mut *w, fresh));
+            tile_acc::<T, S, A, D, K, COLUMNS>(a, (d, n), steps, w);
         });
         n += columns;
     }
@@ -269,7 +314,7 @@ fn tile_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize, const N: usize>(
     (a, k): (Columns<'_, T, A>, usize),
     (d, n): (Columns<'_, T, D>, usize),
     steps: usize,
-    (w, fresh): (&mut [T], bool),
+    w: &mut Sums<'_, T>,
 ) {
     let lanes = T::Vector::<S>::LANES;
     let mut acc = [[T::Vector::<S>::splat(T::ZERO); N]; K];
@@ -284,12 +329,18 @@ fn tile_acc<T: Float, S: Isa, A: Dim, D: Dim, const K: usize, const N: usize>(
             });
         });
     }
-    unroll!(|row| in K => {
-        let w = &mut w[((k + row) * d.count.size() + n) * lanes..][..N * lanes];
-        unroll!(|column| in 8: N => {
-            let sum = acc[row][column];
-            let sum = if fresh { sum } else { T::Vector::<S>::load(w, column * lanes).add(sum) };
-            sum.store(w, column * lanes);
-        });
-    });
+    unroll!(|row| in K => w.add::<S, N>((k + row, n), d.count.size(), acc[row]));
+}
+
+/// `w[n] += Σ_t d[t, n]` for a `w (N)`.
+#[inline(always)]
+pub(crate) fn rows_sum_acc<T: Float, S: Isa>(d: &[T], count: usize, steps: usize, mut w: Sums<'_, T>) {
+    let lanes = T::Vector::<S>::LANES;
+    for n in 0..count {
+        let mut sum = T::Vector::<S>::splat(T::ZERO);
+        for t in 0..steps {
+            sum = sum.add(T::Vector::<S>::load(d, (t * count + n) * lanes));
+        }
+        w.add::<S, 1>((0, n), count, [sum]);
+    }
 }

@@ -9,7 +9,7 @@ use super::activation::Activation;
 use super::level::{Isa, Kernel, Level};
 use crate::cell::Layout;
 use crate::dim::{Const, Dim, Dyn, Visitor};
-use crate::epoch::{BatchGradient, SgdMany, SgdOne};
+use crate::epoch::{BatchGradient, Diverged, SgdMany, SgdOne};
 use crate::optim::Step;
 use crate::predict::Predict;
 use crate::stack::Stack;
@@ -122,8 +122,8 @@ impl Place {
 /// The bodies for run-time sizes. They are not generic, so that they are compiled with this crate and not again
 /// in every crate that uses it. A supertrait of [`crate::Float`].
 pub trait Compiled: Sized {
-    fn sgd_one(job: SgdOne<'_, Self>, place: Place) -> Result<f64, usize>;
-    fn sgd_many(job: SgdMany<'_, Self>, place: Place) -> Result<f64, usize>;
+    fn sgd_one(job: SgdOne<'_, Self>, place: Place) -> Result<f64, Diverged>;
+    fn sgd_many(job: SgdMany<'_, Self>, place: Place) -> Result<f64, Diverged>;
     fn batch_gradient(job: BatchGradient<'_, Self>, place: Place) -> f64;
     fn predict(job: Predict<'_, Self>, place: Place);
     fn learn(job: Learn<'_, Self>, level: Level) -> f64;
@@ -139,11 +139,11 @@ pub trait Compiled: Sized {
 macro_rules! compiled {
     ($($type:ty)*) => {$(
         impl Compiled for $type {
-            fn sgd_one(job: SgdOne<'_, Self>, place: Place) -> Result<f64, usize> {
+            fn sgd_one(job: SgdOne<'_, Self>, place: Place) -> Result<f64, Diverged> {
                 // Here the sweep decides, and a size that is known gives it its registers.
                 place.promoted(job)
             }
-            fn sgd_many(job: SgdMany<'_, Self>, place: Place) -> Result<f64, usize> {
+            fn sgd_many(job: SgdMany<'_, Self>, place: Place) -> Result<f64, Diverged> {
                 place.promoted(job)
             }
             fn batch_gradient(job: BatchGradient<'_, Self>, place: Place) -> f64 {

@@ -13,14 +13,13 @@ use crate::{Dim, Float};
 #[inline(always)]
 #[allow(unconditional_panic)] // Of what `unroll` writes out and then leaves out.
 pub(crate) fn dot<T: Float, S: Isa, K: Dim>(bias: T, a: &[T], w: &[T], k: K) -> T {
-    let first = T::Vector::<S>::first(bias);
     if k.size() <= T::Vector::<S>::LANES {
         let [a] = load::<T, S, 1>(a, 0);
         let [w] = load::<T, S, 1>(w, 0);
-        return a.mul_add(w, first).sum();
+        return a.dot(w, bias);
     }
     let mut chains: Block<T, S, 4> = zero::<T, S, 4>();
-    chains[0] = first;
+    chains[0] = T::Vector::<S>::first(bias);
     for_blocks!(T, S, k.size(), 4 or 1, |at, R| {
         let (a, w) = (load::<T, S, R>(a, at), load::<T, S, R>(w, at));
         unroll!(|v| in R => chains[v] = a[v].mul_add(w[v], chains[v]));
@@ -33,11 +32,11 @@ pub(crate) fn dot<T: Float, S: Isa, K: Dim>(bias: T, a: &[T], w: &[T], k: K) -> 
 #[inline(always)]
 pub(crate) fn dot_registers<T: Float, S: Isa, const R: usize>(bias: T, a: Block<T, S, R>, w: &[T]) -> T {
     let w = load::<T, S, R>(w, 0);
+    if const { R == 1 } {
+        return a[0].dot(w[0], bias);
+    }
     let mut sum = T::Vector::<S>::first(bias);
     unroll!(|v| in R => sum = a[v].mul_add(w[v], sum));
-    if const { R > 1 } {
-        // The chains that `dot` has left empty.
-        sum = sum.add(T::Vector::<S>::splat(T::ZERO));
-    }
-    sum.sum()
+    // The chains that `dot` has left empty.
+    sum.add(T::Vector::<S>::splat(T::ZERO)).sum()
 }

@@ -83,7 +83,7 @@ pub(crate) fn gather<T: Float, S: Isa>(
     let (lanes, count) = (T::Vector::<S>::LANES, windows.starts.len());
     let out = &mut out[..windows.lengths[0] * columns * lanes];
     // Up to here every lane has an element.
-    let full = if count < lanes { 0 } else { windows.lengths[count - 1] * columns };
+    let full = if count < T::Vector::<S>::USED { 0 } else { windows.lengths[count - 1] * columns };
     out[full * lanes..].fill(pad);
     let mut m = 0;
     while m < count {
@@ -108,11 +108,13 @@ fn four<T: Float, S: Isa>(rows: [&[T]; 4], m: usize, out: &mut [T]) -> usize {
     if whole < 4 {
         return 0;
     }
+    let mut rows = rows;
+    unroll!(|r| in 4 => rows[r] = &rows[r][..whole]);
     let mut at = 0;
     while at < whole {
         // The last four may have been among those before.
         let from = if at + 4 <= whole { at } else { whole - 4 };
-        T::Vector::<S>::turn(rows, from, &mut out[from * lanes + m..][..3 * lanes + 4]);
+        T::Vector::<S>::turn(rows, from, &mut out[from * lanes + m..][..3 * lanes + 4], lanes);
         at += 4;
     }
     whole

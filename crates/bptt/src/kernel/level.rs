@@ -15,8 +15,11 @@ pub trait Isa: Copy + 'static {
     type F32: Vector<f32>;
     /// Lanes of f64.
     type F64: Vector<f64>;
-    /// How many vector registers there are.
+    /// How many vectors there are registers for.
     const REGISTERS: usize;
+    /// The same instructions with a row of hidden units in one and a half registers, where a register is wide enough to be halved;
+    /// else the level itself.
+    type Uneven: Isa;
 
     /// Runs `kernel` in a function of its own that is compiled for this level.
     ///
@@ -37,7 +40,7 @@ pub trait Kernel {
 /// Declares a level, with modules of their own for its compiled bodies: the compiler works on modules side by side.
 #[cfg(target_arch = "x86_64")]
 macro_rules! isa {
-    ($module:ident, $name:ident: $f32:ident, $f64:ident, $registers:literal, $features:literal) => {
+    ($module:ident, $name:ident: $f32:ident, $f64:ident, $registers:literal, $uneven:ident, $features:literal) => {
         mod $module {
             use super::super::x86;
             use super::{Isa, Kernel};
@@ -51,6 +54,7 @@ macro_rules! isa {
                 type F32 = x86::$f32;
                 type F64 = x86::$f64;
                 const REGISTERS: usize = $registers;
+                type Uneven = super::$uneven;
 
                 #[allow(unsafe_code)]
                 fn call<K: Kernel>(kernel: K) -> K::Output {
@@ -75,11 +79,13 @@ macro_rules! isa {
     };
 }
 #[cfg(target_arch = "x86_64")]
-isa!(baseline, Baseline: F32x4, F64x2, 16, "sse2");
+isa!(baseline, Baseline: F32x4, F64x2, 16, Baseline, "sse2");
 #[cfg(target_arch = "x86_64")]
-isa!(avx2, Avx2: F32x8, F64x4, 16, "avx2,fma");
+isa!(avx2, Avx2: F32x8, F64x4, 16, Avx2, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-isa!(avx512, Avx512: F32x16, F64x8, 32, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+isa!(avx512, Avx512: F32x16, F64x8, 32, Avx512Uneven, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
+#[cfg(target_arch = "x86_64")]
+isa!(avx512_uneven, Avx512Uneven: F32x24, F64x12, 20, Avx512Uneven, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl");
 
 /// The only level of other architectures.
 #[cfg(not(target_arch = "x86_64"))]
@@ -90,6 +96,7 @@ impl Isa for Baseline {
     type F32 = super::vector::Portable<f32, 4>;
     type F64 = super::vector::Portable<f64, 2>;
     const REGISTERS: usize = 16;
+    type Uneven = Self;
 
     #[inline(never)]
     fn call<K: Kernel>(kernel: K) -> K::Output {

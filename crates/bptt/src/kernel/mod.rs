@@ -32,6 +32,9 @@ pub(crate) mod sweep;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod tanh_table;
 pub(crate) mod tile;
+pub(crate) mod transpose;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod uneven;
 pub(crate) mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -18,9 +18,20 @@ pub(crate) fn outer_acc<T: Float, S: Isa, K: Dim, N: Dim>(
     d: Matrix<'_, T>,
     rows: usize,
     (k, columns): (K, N),
+    w: (&mut [T], usize),
+) {
+    outer_rest_acc::<T, S, K, N>(a, d, rows, (0, k, columns), w);
+}
+
+/// [`outer_acc`] from row `first` of `w` on.
+#[inline(always)]
+pub(crate) fn outer_rest_acc<T: Float, S: Isa, K: Dim, N: Dim>(
+    a: Matrix<'_, T>,
+    d: Matrix<'_, T>,
+    rows: usize,
+    (mut first, k, columns): (usize, K, N),
     (w, stride): (&mut [T], usize),
 ) {
-    let mut first = 0;
     if columns.size() <= T::Vector::<S>::LANES {
         // One register a row: many rows fit.
         while first + 8 <= k.size() {

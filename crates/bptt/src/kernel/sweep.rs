@@ -27,9 +27,25 @@ pub(crate) fn registers<T: Float, S: Isa, N: Dim>(columns: N) -> usize {
 /// Whether a row of `N` columns may be swept in `count` registers: what a type rules out is not compiled.
 pub(crate) const fn may_take<T: Float, S: Isa, N: Dim>(count: usize) -> bool {
     let lanes = T::Vector::<S>::LANES;
+    if lanes > T::LINE {
+        return count == 1;
+    }
     // Three registers only where the compiler knows the size: each number is one more body to compile.
     let fits = if N::IS_CONST { count <= 3 && N::KNOWN.div_ceil(lanes) == count } else { count <= 2 };
     fits && count * lanes <= MAX_LANES
+}
+
+/// Whether so many numbers are better worked on in one and a half registers, by [`Isa::Uneven`].
+#[inline(always)]
+pub(crate) const fn uneven<T: Float, S: Isa>(columns: usize) -> bool {
+    let lanes = T::Vector::<S>::LANES;
+    T::Vector::<S::Uneven>::LANES > lanes && columns > lanes && columns <= lanes + lanes / 2
+}
+
+/// Whether [`uneven`] can hold for sizes of this type.
+pub(crate) const fn may_be_uneven<T: Float, S: Isa, N: Dim>() -> bool {
+    let lanes = T::Vector::<S>::LANES;
+    if N::IS_CONST { uneven::<T, S>(N::KNOWN) } else { uneven::<T, S>(lanes + 1) }
 }
 
 /// Runs `$body` with the constant `$registers` = [`registers`], or `$otherwise` where that is 0.
@@ -114,4 +130,33 @@ pub(crate) fn row<T: Float, S: Isa, K: Dim, const R: usize>(
 fn link<T: Float, S: Isa, const R: usize>(element: T::Vector<S>, weights: &[T], chain: &mut Block<T, S, R>) {
     let weights = load::<T, S, R>(weights, 0);
     unroll!(|v| in R => chain[v] = element.mul_add(weights[v], chain[v]));
+}
+
+/// [`row`] for two rows in `x (2, K)`, which share each row of `w` that is loaded.
+#[inline(always)]
+pub(crate) fn two_rows<T: Float, S: Isa, K: Dim, const R: usize>(
+    start: Block<T, S, R>,
+    x: &[T],
+    k: K,
+    w: Matrix<'_, T>,
+) -> [Block<T, S, R>; 2] {
+    let (x, y) = x[..2 * k.size()].split_at(k.size());
+    let mut first = [start, zero::<T, S, R>(), zero::<T, S, R>(), zero::<T, S, R>()];
+    let mut second = first;
+    let mut weights = w.rows(k.size());
+    let mut at = 0;
+    while at + 4 <= k.size() {
+        unroll!(|c| in 4 => {
+            let weights = next_row(&mut weights, w.stride);
+            link::<T, S, R>(T::Vector::<S>::splat(x[at + c]), weights, &mut first[c]);
+            link::<T, S, R>(T::Vector::<S>::splat(y[at + c]), weights, &mut second[c]);
+        });
+        at += 4;
+    }
+    unroll!(|c| in 3 => if at + c < k.size() {
+        let weights = next_row(&mut weights, w.stride);
+        link::<T, S, R>(T::Vector::<S>::splat(x[at + c]), weights, &mut first[c]);
+        link::<T, S, R>(T::Vector::<S>::splat(y[at + c]), weights, &mut second[c]);
+    });
+    [join::<T, S, R>(first), join::<T, S, R>(second)]
 }

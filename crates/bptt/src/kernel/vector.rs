@@ -11,8 +11,10 @@ use crate::Float;
 
 /// Lanes of `T` that an instruction works on at once. Lane-wise unless said otherwise.
 pub trait Vector<T: Float>: Copy {
-    /// How many lanes; divides the lanes of a cache line.
+    /// How many lanes; divides the lanes of a cache line, but for [`super::uneven::Uneven`].
     const LANES: usize;
+    /// How many of them there are; the others are padding.
+    const USED: usize = Self::LANES;
     /// The permutations of [`Vector::broadcast`].
     type Lanes: Copy;
 
@@ -61,19 +63,32 @@ pub trait Vector<T: Float>: Copy {
     fn exponent(self) -> Self;
     /// The sum of all lanes, by halves.
     fn sum(self) -> T;
+    /// Adds [`Vector::sum`] of each of 4 vectors to one of the elements of `row` from `at` on.
+    #[inline(always)]
+    fn add_sums(vectors: [Self; 4], row: &mut [T], at: usize) {
+        let row = &mut row[at..at + 4];
+        for (sum, vector) in row.iter_mut().zip(vectors) {
+            *sum += vector.sum();
+        }
+    }
+    /// `bias + Σ self · weights`.
+    #[inline(always)]
+    fn dot(self, weights: Self, bias: T) -> T {
+        self.mul_add(weights, Self::first(bias)).sum()
+    }
     /// [`super::elementary::tanh`], by the way that is quickest with these instructions.
     fn tanh(self) -> Self;
     /// Rows become columns: writes the 4 elements from `at` on of each of 4 `rows` side by side, to 4 rows of `out` that
-    /// are [`Vector::LANES`] elements apart.
-    fn turn(rows: [&[T]; 4], at: usize, out: &mut [T]);
+    /// are `stride` elements apart.
+    fn turn(rows: [&[T]; 4], at: usize, out: &mut [T], stride: usize);
 }
 
 /// [`Vector::turn`] without vectors.
 #[inline(always)]
-pub(super) fn turn_one_by_one<T: Float>(rows: [&[T]; 4], at: usize, (out, lanes): (&mut [T], usize)) {
+pub(super) fn turn_one_by_one<T: Float>(rows: [&[T]; 4], at: usize, out: &mut [T], stride: usize) {
     for (m, row) in rows.into_iter().enumerate() {
         for e in 0..4 {
-            out[e * lanes + m] = row[at + e];
+            out[e * stride + m] = row[at + e];
         }
     }
 }
@@ -214,8 +229,8 @@ impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
         super::elementary::tanh_by_division(self)
     }
     #[inline(always)]
-    fn turn(rows: [&[T]; 4], at: usize, out: &mut [T]) {
-        turn_one_by_one(rows, at, (out, N));
+    fn turn(rows: [&[T]; 4], at: usize, out: &mut [T], stride: usize) {
+        turn_one_by_one(rows, at, out, stride);
     }
 }
 

@@ -1,60 +1,24 @@
-//! Training on one sequence: what is done beside the sweeps.
+//! Backward and update of one short row of units in a single sweep; the gradients grow in registers while the sweep waits.
 //!
-//! [`Each`]: with each state of the sweep forward, while it is in registers. The readout and its loss are made there.
-//!
-//! [`Elman::backward_and_update_one`]: backward and update of one short row of units in a single sweep; the gradients grow in
-//! registers while the sweep waits.
-//!
-//! A sweep of few units is nothing but latency, and everything else a training step does could run in its shadow, if the
-//! processor saw it: it looks some hundred instructions ahead, and the products that come after a sweep are as many. So each
-//! step back adds its share of the gradient itself. The lanes of `δ_{t+1}` that it sends back through `W_hh` are just what the
-//! gradient of the transposed `W_hh` needs, and `δ` is still in its register. Sums are those of [`Elman::update_one`], to the bit.
+//! Each step back adds its share of the gradient itself. The lanes of `δ_{t+1}` that it sends back through `W_hh` are just what
+//! the gradient of the transposed `W_hh` needs, and `δ` is still in its register.
 
-use super::WeightsMut;
-use super::elman::{Elman, with_function};
+use super::{Place, Sequence};
 use crate::Float;
+use crate::cell::elman::{Elman, with_function};
 use crate::dim::Dim;
 use crate::kernel::activation::{Function, with_activation};
 use crate::kernel::level::Isa;
-use crate::kernel::tile::{Block, Matrix, unroll};
+use crate::kernel::tile::{Matrix, unroll};
+use crate::kernel::transpose::transpose;
 use crate::kernel::vector::Vector;
-
-/// What is done with each state of a sweep while it is in registers.
-pub(crate) trait Each<T: Float, S: Isa> {
-    /// Gets `h_t`.
-    fn state<const R: usize>(&mut self, t: usize, state: Block<T, S, R>);
-}
-
-/// Nothing.
-pub(crate) struct Nothing;
-
-impl<T: Float, S: Isa> Each<T, S> for Nothing {
-    #[inline(always)]
-    fn state<const R: usize>(&mut self, _t: usize, _state: Block<T, S, R>) {}
-}
 
 /// Sums that are kept in registers at most, of 32: permutations, the row itself and the chains need the others.
 const MOST_SUMS: usize = 14;
 
-/// The parameters and what is derived from them.
-pub(crate) struct Place<'a, 'w, T> {
-    pub target: &'a mut WeightsMut<'w, T>,
-    pub bias: &'a mut [T],
-    pub weight_hh_t: &'a mut [T],
-}
-
-/// One sequence: `x (T, I)`, `hidden (T, P)`, `d_output (T, O)`.
-#[derive(Clone, Copy)]
-pub(crate) struct Sequence<'a, T> {
-    pub x: &'a [T],
-    pub hidden: &'a [T],
-    pub d_output: &'a [T],
-}
-
 /// Sums over the timesteps, a register each.
 struct Sums<V> {
     weight_hh: [V; 8],
-    weight_hh_t: [V; 8],
     weight_ih: [V; 4],
     bias: V,
     fc_weight: V,
@@ -62,7 +26,7 @@ struct Sums<V> {
 
 impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
     /// Whether [`Elman::fits_sums`] can hold for sizes of these types: where not, nothing is compiled for it.
-    pub const MAY_FIT_SUMS: bool = S::REGISTERS >= 32
+    pub(super) const MAY_FIT_SUMS: bool = S::REGISTERS >= 32
         && H::IS_CONST
         && H::KNOWN <= T::Vector::<S>::LANES
         && 2 * H::KNOWN <= MOST_SUMS
@@ -70,7 +34,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
 
     /// Whether the gradients of `W_hh` and its transpose stay in registers.
     #[inline(always)]
-    pub fn fits_sums(&self) -> bool {
+    pub(super) fn fits_sums(&self) -> bool {
         let (h, o) = (self.layout.hidden.size(), self.layout.output.size());
         Self::MAY_FIT_SUMS && o == 1 && 2 * h + self.inputs() <= MOST_SUMS
     }
@@ -82,15 +46,9 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         if I::IS_CONST && i <= 4 { i } else { 0 }
     }
 
-    /// [`Elman::backward_one`] and [`Elman::update_one`], and the readout's weights, in one sweep. `delta` is only filled where
-    /// the weights of the inputs are left to be done.
+    /// [`Elman::backward_and_update`] in one sweep. `delta` is only filled where the weights of the inputs are left to be done.
     #[inline(always)]
-    pub fn backward_and_update_one(
-        &self,
-        sequence: Sequence<'_, T>,
-        delta: &mut [T],
-        place: Place<'_, '_, T>,
-    ) {
+    pub(super) fn sum_and_update(&self, sequence: Sequence<'_, T>, delta: &mut [T], place: Place<'_, '_, T>) {
         with_function!(H, self.activation, |f| self.sweep_and_update(f, sequence, delta, place));
     }
 
@@ -105,13 +63,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         let stride = self.layout.stride::<T>();
         let zero = T::Vector::<S>::splat(T::ZERO);
         let fc_weight = T::Vector::<S>::load(place.target.fc_weight, 0);
-        let mut sums = Sums {
-            weight_hh: [zero; 8],
-            weight_hh_t: [zero; 8],
-            weight_ih: [zero; 4],
-            bias: zero,
-            fc_weight: zero,
-        };
+        let mut sums = Sums { weight_hh: [zero; 8], weight_ih: [zero; 4], bias: zero, fc_weight: zero };
         let weight_hh_t = Matrix::new(&*place.weight_hh_t, stride);
         // Where the compiler knows that a number lies in a row that it has loaded, it takes it out of the register, by two
         // permutations, for which a sweep waits anyway; from memory, the multiply-add itself takes it.
@@ -122,7 +74,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
             let mut sum = T::Vector::<S>::splat(sequence.d_output[t]).mul_add(fc_weight, zero);
             if let Some(future) = state {
                 let numbers = &numbers[t * stride..][..stride];
-                sum = self.step_back((numbers, hidden), future, weight_hh_t, sum, &mut sums);
+                sum = self.step_back(numbers, future, weight_hh_t, sum, &mut sums);
                 // A step later than it could be: what is older goes first, and the next step is waited for.
                 self.learn(sequence, t + 1, future, &mut sums);
             }
@@ -142,7 +94,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
     #[inline(always)]
     fn step_back(
         &self,
-        (numbers, hidden): (&[T], T::Vector<S>),
+        numbers: &[T],
         future: T::Vector<S>,
         weight_hh_t: Matrix<'_, T>,
         start: T::Vector<S>,
@@ -151,14 +103,11 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         let (h, stride) = (self.layout.hidden.size(), weight_hh_t.stride);
         let zero = T::Vector::<S>::splat(T::ZERO);
         let mut chains = [start, zero, zero, zero];
-        let mut lanes = [zero; 8];
         unroll!(|k| in 8: T::Vector::<S>::LANES => if k < h {
-            lanes[k] = future.broadcast(&self.lanes, k);
             let weights = T::Vector::<S>::load(weight_hh_t.data, k * stride);
-            chains[k % 4] = lanes[k].mul_add(weights, chains[k % 4]);
+            chains[k % 4] = future.broadcast(&self.lanes, k).mul_add(weights, chains[k % 4]);
         });
         unroll!(|k| in 8: T::Vector::<S>::LANES => if k < h {
-            sums.weight_hh_t[k] = lanes[k].mul_add(hidden, sums.weight_hh_t[k]);
             sums.weight_hh[k] = T::Vector::<S>::splat(numbers[k]).mul_add(future, sums.weight_hh[k]);
         });
         chains[0].add(chains[2]).add(chains[1].add(chains[3]))
@@ -198,12 +147,12 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
                 acc::<T, S>(target.weight_ih, k * stride, sums.weight_ih[k]);
             });
         } else {
-            self.update_inputs(sequence.x, delta, target.weight_ih);
+            self.update_inputs(0, sequence.x, delta, target.weight_ih);
         }
         unroll!(|k| in 8: T::Vector::<S>::LANES => if k < h {
             acc::<T, S>(target.weight_hh, k * stride, sums.weight_hh[k]);
-            acc::<T, S>(weight_hh_t, k * stride, sums.weight_hh_t[k]);
         });
+        transpose::<T, S, _>(Matrix::new(target.weight_hh, stride), self.layout.hidden, weight_hh_t);
         acc::<T, S>(target.fc_weight, 0, sums.fc_weight);
         for d_y in sequence.d_output {
             target.fc_bias[0] += *d_y;

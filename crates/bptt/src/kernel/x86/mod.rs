@@ -1,6 +1,6 @@
 //! [`Vector`] in SSE2, AVX2 + FMA and AVX-512 intrinsics.
 //!
-//! The only file with `unsafe` beside [`super::level`]. One argument covers every use here: the types are private
+//! With its parts the only place of `unsafe` beside [`super::level`]. One argument covers every use here: the types are private
 //! to the kernels, and kernel bodies that name them are reached only through [`super::level::Level::run`], which
 //! has detected the instructions. (SSE2 is part of every x86-64.)
 
@@ -11,6 +11,8 @@ use std::arch::x86_64::*;
 use super::elementary;
 use super::tanh_table::{self, Row};
 use super::vector::{Lookup, Vector, turn_one_by_one};
+use across::{add_doubles, add_pairs, add_singles, turn_doubles, turn_singles};
+pub use halves::{F32x24, F64x12};
 
 /// Wraps an expression of intrinsics; see the module's safety argument.
 macro_rules! simd {
@@ -20,6 +22,9 @@ macro_rules! simd {
         unsafe { $e }
     };
 }
+
+mod across;
+mod halves;
 
 /// Defines a permutation whose place among the others the compiler leaves as it is written.
 ///
@@ -50,10 +55,33 @@ permutation!(permute_8, "avx2", "vpermps {permuted}, {lanes}, {row}", ymm_reg, _
 permutation!(permute_16, "avx512f", "vpermps {permuted}, {lanes}, {row}", zmm_reg, __m512, __m512i);
 permutation!(permute_8_doubles, "avx512f", "vpermpd {permuted}, {lanes}, {row}", zmm_reg, __m512d, __m512i);
 
-/// Hides the values of permutations from the optimiser, which would read each from memory where it is used.
-#[inline(always)]
-fn opaque<T>(table: T) -> T {
-    std::hint::black_box(table)
+/// Defines a function that hides the value of a register from the optimiser, which would read a constant from memory again wherever
+/// it is used.
+macro_rules! hidden {
+    ($name:ident, $feature:literal, $class:ident, $index:ty) => {
+        #[inline]
+        #[target_feature(enable = $feature)]
+        fn $name(lanes: $index) -> $index {
+            let mut lanes = lanes;
+            // SAFETY: nothing is done.
+            unsafe {
+                std::arch::asm!("/* {0} */", inout($class) lanes, options(pure, nomem, nostack, preserves_flags));
+            }
+            lanes
+        }
+    };
+}
+
+hidden!(hide_8, "avx2", ymm_reg, __m256i);
+hidden!(hide_16, "avx512f", zmm_reg, __m512i);
+hidden!(hide_singles, "avx512f", zmm_reg, __m512);
+hidden!(hide_doubles, "avx512f", zmm_reg, __m512d);
+
+/// The permutations that bring a lane into all lanes, hidden.
+macro_rules! permutations {
+    ($hide:ident, $set1:ident: $($index:literal)*) => {
+        [$($hide($set1($index)),)*]
+    };
 }
 
 /// Implements [`Vector`] where the intrinsics of a width differ only in their names.
@@ -71,6 +99,7 @@ macro_rules! vector {
         positive: |$d:ident, $e:ident| $positive:expr;
         zero_above: |$i:ident, $j:ident, $l:ident| $zero_above:expr;
         sum: |$s:ident| $sum:expr;
+        sums: |$vectors:ident, $row:ident| $sums:expr;
         tanh: $tanh:ident;
         turn: $turn:ident;
     ) => {
@@ -179,43 +208,20 @@ macro_rules! vector {
                 simd!($sum)
             }
             #[inline(always)]
+            fn add_sums($vectors: [Self; 4], row: &mut [$element], at: usize) {
+                let $row = &mut row[at..at + 4];
+                $sums
+            }
+            #[inline(always)]
             fn tanh(self) -> Self {
                 elementary::$tanh(self)
             }
             #[inline(always)]
-            fn turn(rows: [&[$element]; 4], at: usize, out: &mut [$element]) {
-                $turn(rows, at, (out, $lanes));
+            fn turn(rows: [&[$element]; 4], at: usize, out: &mut [$element], stride: usize) {
+                $turn(rows, at, out, stride);
             }
         }
     };
-}
-
-/// [`Vector::turn`] by halves of halves of a register.
-#[inline(always)]
-fn turn_singles(rows: [&[f32]; 4], at: usize, (out, lanes): (&mut [f32], usize)) {
-    let (a, b) = (F32x4::load(rows[0], at).0, F32x4::load(rows[1], at).0);
-    let (c, d) = (F32x4::load(rows[2], at).0, F32x4::load(rows[3], at).0);
-    let (first, second) = simd!((_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d)));
-    let (third, fourth) = simd!((_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d)));
-    let out = &mut out[..3 * lanes + 4];
-    F32x4(simd!(_mm_movelh_ps(first, second))).store(out, 0);
-    F32x4(simd!(_mm_movehl_ps(second, first))).store(out, lanes);
-    F32x4(simd!(_mm_movelh_ps(third, fourth))).store(out, 2 * lanes);
-    F32x4(simd!(_mm_movehl_ps(fourth, third))).store(out, 3 * lanes);
-}
-
-/// [`Vector::turn`] by pairs, then by halves.
-#[inline(always)]
-fn turn_doubles(rows: [&[f64]; 4], at: usize, (out, lanes): (&mut [f64], usize)) {
-    let (a, b) = (F64x4::load(rows[0], at).0, F64x4::load(rows[1], at).0);
-    let (c, d) = (F64x4::load(rows[2], at).0, F64x4::load(rows[3], at).0);
-    let (even, odd) = simd!((_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)));
-    let (even_2, odd_2) = simd!((_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d)));
-    let out = &mut out[..3 * lanes + 4];
-    F64x4(simd!(_mm256_permute2f128_pd::<0x20>(even, even_2))).store(out, 0);
-    F64x4(simd!(_mm256_permute2f128_pd::<0x20>(odd, odd_2))).store(out, lanes);
-    F64x4(simd!(_mm256_permute2f128_pd::<0x31>(even, even_2))).store(out, 2 * lanes);
-    F64x4(simd!(_mm256_permute2f128_pd::<0x31>(odd, odd_2))).store(out, 3 * lanes);
 }
 
 vector! {
@@ -245,6 +251,7 @@ vector! {
         let two = _mm_add_ps(x, _mm_movehl_ps(x, x));
         _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
     };
+    sums: |vectors, row| add_singles(vectors, row);
     tanh: tanh_by_division;
     turn: turn_singles;
 }
@@ -271,6 +278,7 @@ vector! {
     positive: |c, a| _mm_and_pd(a, _mm_cmpgt_pd(c, _mm_setzero_pd()));
     zero_above: |a, x, limit| _mm_andnot_pd(_mm_cmpgt_pd(x, limit), a);
     sum: |x| _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)));
+    sums: |vectors, row| add_pairs(vectors, row);
     tanh: tanh_by_division;
     turn: turn_one_by_one;
 }
@@ -279,10 +287,7 @@ vector! {
     F32x8: __m256, f32 x 8;
     _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps
     _mm256_min_ps _mm256_max_ps _mm256_and_ps _mm256_andnot_ps _mm256_or_ps;
-    lanes: [__m256i; 8], opaque([
-        _mm256_set1_epi32(0), _mm256_set1_epi32(1), _mm256_set1_epi32(2), _mm256_set1_epi32(3),
-        _mm256_set1_epi32(4), _mm256_set1_epi32(5), _mm256_set1_epi32(6), _mm256_set1_epi32(7),
-    ]);
+    lanes: [__m256i; 8], permutations!(hide_8, _mm256_set1_epi32: 0 1 2 3 4 5 6 7);
     broadcast: |x, table, lane| permute_8(table[lane], x);
     first: |x| _mm256_zextps128_ps256(_mm_set_ss(x));
     mul_add: true, |a, b, c| _mm256_fmadd_ps(a, b, c);
@@ -298,6 +303,10 @@ vector! {
         let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
         _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
     };
+    sums: |vectors, row| {
+        let [a, b, c, d] = vectors;
+        F32x4::add_sums([a.folded(), b.folded(), c.folded(), d.folded()], row, 0);
+    };
     tanh: tanh_by_table;
     turn: turn_singles;
 }
@@ -307,10 +316,7 @@ vector! {
     _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd
     _mm256_min_pd _mm256_max_pd _mm256_and_pd _mm256_andnot_pd _mm256_or_pd;
     // A lane of f64 is two of f32.
-    lanes: [__m256i; 4], opaque([
-        _mm256_set1_epi64x(0x1_0000_0000), _mm256_set1_epi64x(0x3_0000_0002),
-        _mm256_set1_epi64x(0x5_0000_0004), _mm256_set1_epi64x(0x7_0000_0006),
-    ]);
+    lanes: [__m256i; 4], permutations!(hide_8, _mm256_set1_epi64x: 0x1_0000_0000 0x3_0000_0002 0x5_0000_0004 0x7_0000_0006);
     broadcast: |x, table, lane| _mm256_castps_pd(permute_8(table[lane], _mm256_castpd_ps(x)));
     first: |x| _mm256_zextpd128_pd256(_mm_set_sd(x));
     mul_add: true, |a, b, c| _mm256_fmadd_pd(a, b, c);
@@ -325,6 +331,7 @@ vector! {
         let two = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd::<1>(x));
         _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
     };
+    sums: |vectors, row| add_doubles(vectors, row);
     tanh: tanh_by_division;
     turn: turn_doubles;
 }
@@ -333,12 +340,7 @@ vector! {
     F32x16: __m512, f32 x 16;
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps
     _mm512_min_ps _mm512_max_ps _mm512_and_ps _mm512_andnot_ps _mm512_or_ps;
-    lanes: [__m512i; 16], opaque([
-        _mm512_set1_epi32(0), _mm512_set1_epi32(1), _mm512_set1_epi32(2), _mm512_set1_epi32(3),
-        _mm512_set1_epi32(4), _mm512_set1_epi32(5), _mm512_set1_epi32(6), _mm512_set1_epi32(7),
-        _mm512_set1_epi32(8), _mm512_set1_epi32(9), _mm512_set1_epi32(10), _mm512_set1_epi32(11),
-        _mm512_set1_epi32(12), _mm512_set1_epi32(13), _mm512_set1_epi32(14), _mm512_set1_epi32(15),
-    ]);
+    lanes: [__m512i; 16], permutations!(hide_16, _mm512_set1_epi32: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
     broadcast: |x, table, lane| permute_16(table[lane], x);
     first: |x| _mm512_zextps128_ps512(_mm_set_ss(x));
     mul_add: true, |a, b, c| _mm512_fmadd_ps(a, b, c);
@@ -354,6 +356,10 @@ vector! {
         let eight = _mm256_add_ps(low, _mm512_extractf32x8_ps::<1>(x));
         F32x8(eight).sum()
     };
+    sums: |vectors, row| {
+        let [a, b, c, d] = vectors;
+        F32x8::add_sums([a.folded(), b.folded(), c.folded(), d.folded()], row, 0);
+    };
     tanh: tanh_by_table;
     turn: turn_singles;
 }
@@ -362,10 +368,7 @@ vector! {
     F64x8: __m512d, f64 x 8;
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd
     _mm512_min_pd _mm512_max_pd _mm512_and_pd _mm512_andnot_pd _mm512_or_pd;
-    lanes: [__m512i; 8], opaque([
-        _mm512_set1_epi64(0), _mm512_set1_epi64(1), _mm512_set1_epi64(2), _mm512_set1_epi64(3),
-        _mm512_set1_epi64(4), _mm512_set1_epi64(5), _mm512_set1_epi64(6), _mm512_set1_epi64(7),
-    ]);
+    lanes: [__m512i; 8], permutations!(hide_16, _mm512_set1_epi64: 0 1 2 3 4 5 6 7);
     broadcast: |x, table, lane| permute_8_doubles(table[lane], x);
     first: |x| _mm512_zextpd128_pd512(_mm_set_sd(x));
     mul_add: true, |a, b, c| _mm512_fmadd_pd(a, b, c);
@@ -380,6 +383,10 @@ vector! {
         let low = _mm512_castpd512_pd256(x);
         let four = _mm256_add_pd(low, _mm512_extractf64x4_pd::<1>(x));
         F64x4(four).sum()
+    };
+    sums: |vectors, row| {
+        let [a, b, c, d] = vectors;
+        F64x4::add_sums([a.folded(), b.folded(), c.folded(), d.folded()], row, 0);
     };
     tanh: tanh_by_division;
     turn: turn_doubles;
