@@ -86,6 +86,10 @@ pub(crate) fn step<T: Float, S: Isa, K: Dim, const R: usize>(
             unroll!(|lane| in 16: T::Vector::<S>::LANES => if R * T::Vector::<S>::LANES <= MAX_LANES && lane < rest {
                 link::<T, S, R>(row[r].broadcast(lanes, lane), next_row(&mut weights, w.stride), &mut chains[lane % 4]);
             });
+            // Of the 32 lanes that one and a half registers count for, 24 at most hold numbers.
+            unroll!(|more| in 8: T::Vector::<S>::LANES.saturating_sub(16) => if R == 1 && 16 + more < rest {
+                link::<T, S, R>(row[r].broadcast(lanes, 16 + more), next_row(&mut weights, w.stride), &mut chains[more % 4]);
+            });
         } else {
             let end = rest.min(T::Vector::<S>::LANES);
             let mut lane = 0;

@@ -125,6 +125,7 @@ fn plain_networks_in_f32() {
     check_plain::<3, 5, 1, f32>();
     check_plain::<29, 10, 1, f32>();
     check_plain::<2, 17, 3, f32>();
+    check_plain::<16, 24, 1, f32>();
     check_plain::<7, 33, 4, f32>();
     check_plain::<3, 225, 2, f32>(); // Through panels.
 }

@@ -43,7 +43,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
     #[inline(always)]
     fn inputs(&self) -> usize {
         let i = self.layout.input.size();
-        if I::IS_CONST && i <= 4 { i } else { 0 }
+        if i <= 4 { i } else { 0 }
     }
 
     /// [`Elman::backward_and_update`] in one sweep. `delta` is only filled where the weights of the inputs are left to be done.
