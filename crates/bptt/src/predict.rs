@@ -215,7 +215,7 @@ impl<'m, I: Dim, H: Dim, O: Dim, T: Float> Predictor<'m, I, H, O, T> {
             slots.push(Mutex::new((buffers, Vec::with_capacity(CHUNK))));
         }
         // Sequences for one thread only: the others share in its layers, where those are wide.
-        let blocks = if count == 1 { Split::<T>::blocks(&stack, threads.most(), false) } else { 1 };
+        let blocks = if count == 1 { Split::<T>::blocks(&stack, threads.most()) } else { 1 };
         if blocks > 1 && stack.is_wide::<T>() {
             inner(&mut slots[0]).0.split.fit(&stack, chunk, longest, blocks)?;
         }

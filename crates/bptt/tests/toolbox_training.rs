@@ -274,3 +274,40 @@ fn windows_begin_where_the_one_before_ended() {
         assert_close(trainer.model().params().flat(), by_hand.params().flat(), "by hand");
     }
 }
+
+/// One sequence per update on wide layers: the gradient goes straight into the weights. A limit that nothing reaches leaves it where
+/// it goes otherwise.
+#[test]
+fn gradients_that_go_straight_into_the_weights_are_the_same() {
+    let mut rng = bptt::Rng::new(9);
+    let mut data = Dataset::<f64>::new(3, 2).unwrap();
+    for steps in [7, 1, 4, 9, 2] {
+        let mut draw = |count| (0..count).map(|_| rng.uniform() - 0.5).collect::<Vec<f64>>();
+        data.push(&draw(3 * steps), &draw(2 * steps)).unwrap();
+    }
+    let elman = Architecture::elman(Activation::Tanh);
+    for (architecture, hidden) in [
+        (elman.num_layers(2), 225),
+        (Architecture::gru().num_layers(2).bidirectional(true), 130),
+        (Architecture::lstm().num_layers(2).dropout(0.2), 112),
+    ] {
+        let model = DynRnn::with_architecture(3, hidden, 2, architecture, 3).unwrap();
+        for truncate in [None, Some(3)].into_iter().filter(|cut| cut.is_none() || !architecture.bidirectional)
+        {
+            let straight = TrainConfig { learning_rate: 0.05, truncate, ..Default::default() };
+            let apart = TrainConfig { clip_value: Some(1e9), ..straight.clone() };
+            let [(found, model), (expected, other)] = [straight, apart].map(|config| {
+                let mut trainer = Trainer::new(model.clone(), config).unwrap();
+                let losses = [0; 3].map(|_| trainer.epoch(&data).unwrap());
+                (losses, trainer.into_model())
+            });
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found.loss - expected.loss).abs() < 1e-12 * expected.loss, "{architecture:?}");
+                assert_eq!(found.batches, expected.batches);
+            }
+            let pairs = model.params().flat().iter().zip(other.params().flat());
+            let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(worst < 1e-14, "{architecture:?}: {worst:e}");
+        }
+    }
+}

@@ -15,9 +15,11 @@ use crate::config::TrainConfig;
 use crate::dataset::longest;
 use crate::group::sort_by_length;
 use crate::optim::OptimizerState;
+use crate::threads::tempo::Tempo;
 use crate::threads::{Threads, inner, locked, share};
 use crate::{Float, Level, Result};
 use std::sync::Mutex;
+use std::time::Instant;
 use sums::{add_up, clear};
 use window::{Window, learn, length, weight};
 
@@ -51,8 +53,9 @@ pub struct Learner<T> {
     parts: Vec<Mutex<Part<T>>>,
     /// Sequences that a part has at most.
     share: usize,
-    /// Whether threads work on the layers of the only part together.
+    /// Whether threads may work on the layers of the only part together, and where that is not always quicker, whether it is.
     is_team: bool,
+    tempo: Option<Tempo>,
     /// Of a batch, or of as many as an update takes.
     pub(crate) gradient: Buffer<T>,
     /// The losses of an evaluation's chunks.
@@ -62,6 +65,13 @@ pub struct Learner<T> {
     pub(crate) passes: u64,
     /// Passes whose gradients wait for the next update.
     pub(crate) pending: usize,
+}
+
+/// Whether a batch's gradient goes straight into the weights: one part, plain SGD, and nothing to be done with all of it.
+fn goes_straight<T: Float>(stack: &Stack, config: &TrainConfig) -> bool {
+    let unclipped = config.clip_norm.is_none() && config.clip_value.is_none();
+    let whole = config.batch_size == 1 && config.accumulate == 1 && unclipped;
+    whole && config.optimizer.is_plain_sgd() && stack.is_wide::<T>()
 }
 
 /// Every so-manyth sequence of a batch: what one thread works on.
@@ -81,6 +91,7 @@ impl<T: Float> Learner<T> {
             parts: Vec::new(),
             share: 1,
             is_team: false,
+            tempo: None,
             losses: Vec::new(),
             gradient: Buffer::zeroed(len)?,
             optimizer: OptimizerState::new(config.optimizer, len)?,
@@ -106,8 +117,11 @@ impl<T: Float> Learner<T> {
         self.share = if together { batch } else { share::sequences(batch, timesteps, work) }.max(1);
         let count = batch.div_ceil(self.share);
         self.fit_parts(stack, longest(offsets).min(whole), self.share, count)?;
-        let blocks = Split::<T>::blocks(stack, threads.most(), true);
+        let blocks = Split::<T>::blocks(stack, threads.most());
         self.is_team = count == 1 && blocks > 1 && stack.is_wide::<T>();
+        if Split::<T>::is_unsure(stack) {
+            self.tempo.get_or_insert_default();
+        }
         if self.is_team {
             let Buffers { split, batch, rows, .. } = &mut inner(&mut self.parts[0]).buffers;
             split.fit_training(stack, *batch, *rows, blocks)?;
@@ -147,6 +161,7 @@ impl<T: Float> Learner<T> {
         if self.pending > 0 {
             self.derived.refresh(stack, flat, true, threads);
         }
+        let straight = goes_straight::<T>(stack, config);
         for batch in order.chunks_mut(config.batch_size) {
             sort_by_length(batch, data.offsets);
             let longest = length(data.offsets, batch[0]);
@@ -155,28 +170,40 @@ impl<T: Float> Learner<T> {
                 totals.passes += 1;
                 let window = Window { members: batch, start, len, fresh: start == 0 };
                 let weight = weight(stack, data, config, window);
-                if self.pending == 0 {
-                    clear(threads, &mut self.gradient);
-                    self.derived.refresh(stack, flat, true, threads);
-                }
-                let scale = config.reduction.factor(weight) / config.accumulate as f64;
+                let timed = self.tempo.as_ref().filter(|_| self.is_team).map(|_| Instant::now());
                 let learns = weight > 0.0;
-                let loss = self.learn(
-                    threads,
-                    (stack, flat, level),
-                    data,
-                    config,
-                    (window, learns.then_some(scale)),
-                );
+                let scale = config.reduction.factor(weight) / config.accumulate as f64;
+                let loss = if straight {
+                    let scale = learns.then_some(-learning_rate * scale);
+                    self.learn_straight(threads, (stack, flat, level), data, config, (window, scale))
+                } else {
+                    if self.pending == 0 {
+                        clear(threads, &mut self.gradient);
+                        self.derived.refresh(stack, flat, true, threads);
+                    }
+                    let mut gradient = std::mem::take(&mut self.gradient);
+                    let window = (window, learns.then_some(scale));
+                    let loss = self.learn(threads, (stack, flat, level), data, config, window, &mut gradient);
+                    self.gradient = gradient;
+                    loss
+                };
                 if !loss.is_finite() {
                     self.pending = 0;
                     return Err(totals.passes);
                 }
                 (totals.loss, totals.weight) = (totals.loss + loss, totals.weight + weight);
                 // A window without labels teaches nothing.
-                self.pending += usize::from(learns);
+                if straight {
+                    totals.updates += usize::from(learns);
+                    self.optimizer.steps += u64::from(learns);
+                } else {
+                    self.pending += usize::from(learns);
+                }
                 if self.pending == config.accumulate {
                     self.rest(threads, (flat, level), (config, learning_rate), totals);
+                }
+                if let (Some(started), Some(tempo)) = (timed, &mut self.tempo) {
+                    tempo.took(started.elapsed(), window.timesteps(data.offsets));
                 }
             }
         }
@@ -211,7 +238,10 @@ impl<T: Float> Learner<T> {
         clear(threads, &mut self.gradient);
         self.derived.refresh(stack, flat, true, threads);
         let scale = config.reduction.factor(weight);
-        let loss = self.learn(threads, (stack, flat, level), data, config, (window, Some(scale)));
+        let mut gradient = std::mem::take(&mut self.gradient);
+        let window = (window, Some(scale));
+        let loss = self.learn(threads, (stack, flat, level), data, config, window, &mut gradient);
+        self.gradient = gradient;
         (Totals { loss, weight, ..Totals::default() }, &self.gradient)
     }
 
@@ -224,7 +254,29 @@ impl<T: Float> Learner<T> {
         }
     }
 
-    /// Adds the gradient of a window, where there is a `scale`; returns the sum of its losses.
+    /// [`Learner::learn`] with the gradient straight into the weights: clearing, summing up and reading a gradient of their size
+    /// would be most of the bytes that an update moves. The way back reads the weights from their panels, but for the readout's,
+    /// of which the gradient's buffer, not needed otherwise, keeps a copy.
+    fn learn_straight(
+        &mut self,
+        threads: &mut Threads,
+        (stack, flat, level): (&Stack, &mut [T], Level),
+        data: Sequences<'_, T>,
+        config: &TrainConfig,
+        window: (Window<'_>, Option<f64>),
+    ) -> f64 {
+        self.derived.refresh(stack, flat, true, threads);
+        let mut copy = std::mem::take(&mut self.gradient);
+        let (weight, bias) = stack.readout::<T>();
+        for range in [weight, bias] {
+            copy[range.clone()].copy_from_slice(&flat[range]);
+        }
+        let loss = self.learn(threads, (stack, &copy, level), data, config, window, flat);
+        self.gradient = copy;
+        loss
+    }
+
+    /// Adds the gradient of a window to `gradient`, where there is a `scale`; returns the sum of its losses.
     fn learn(
         &mut self,
         threads: &mut Threads,
@@ -232,6 +284,7 @@ impl<T: Float> Learner<T> {
         data: Sequences<'_, T>,
         config: &TrainConfig,
         (window, scale): (Window<'_>, Option<f64>),
+        gradient: &mut [T],
     ) -> f64 {
         let share = stack.architecture.dropout;
         let dropout = Dropout { share, seed: config.dropout_seed, pass: self.passes };
@@ -239,26 +292,26 @@ impl<T: Float> Learner<T> {
         self.passes += 1;
         let count = window.members.len().div_ceil(self.share);
         let job = (stack, flat, &self.derived, level);
-        let first = Mutex::new(&mut self.gradient);
-        let parts = &self.parts;
+        let (first, parts) = (Mutex::new(&mut *gradient), &self.parts);
         let work = |number: usize, threads: Option<&mut Threads>| {
             let mut part = locked(&parts[number]);
-            let Part { buffers, gradient, loss } = &mut *part;
+            let Part { buffers, gradient: own, loss } = &mut *part;
             let selected = buffers.select(window, data.offsets, (number, count));
             let mut first = (number == 0).then(|| locked(&first));
             let gradient = match &mut first {
                 Some(first) => &mut ***first,
                 None => {
-                    gradient.fill(T::ZERO);
-                    &mut *gradient
+                    own.fill(T::ZERO);
+                    own
                 }
             };
-            let gradient = scale.map(|_| &mut **gradient);
+            let gradient = scale.map(|_| gradient);
             let scale = scale.unwrap_or(0.0);
             *loss = learn(job, data, config, (buffers, selected, threads), (scale, dropout, gradient));
         };
         if self.is_team {
-            work(0, Some(threads));
+            let together = self.tempo.as_ref().is_none_or(Tempo::choose);
+            work(0, together.then_some(threads));
         } else {
             threads.run(count, &|number| work(number, None));
         }
@@ -267,7 +320,7 @@ impl<T: Float> Learner<T> {
             total += inner(part).loss;
         }
         if scale.is_some() && total.is_finite() {
-            add_up(threads, &mut self.gradient, &mut self.parts[1.min(count)..count]);
+            add_up(threads, gradient, &mut self.parts[1.min(count)..count]);
         }
         total
     }

@@ -6,6 +6,7 @@
 //! - [`pieces`]: buffers in pieces;
 //! - [`share`]: into how many parts a batch is cut, a matter of sizes alone, so that the bits are the same at any number
 //!   of threads;
+//! - [`tempo`]: whether one thread or several are quicker, where sizes do not tell;
 //! - [`available`]: how many threads there are where nobody says.
 
 pub(crate) mod available;
@@ -13,6 +14,7 @@ pub(crate) mod phases;
 pub(crate) mod pieces;
 mod pool;
 pub(crate) mod share;
+pub(crate) mod tempo;
 
 pub use pool::Threads;
 pub(crate) use pool::{inner, locked};

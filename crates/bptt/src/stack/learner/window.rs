@@ -22,6 +22,14 @@ pub(super) struct Window<'a> {
     pub fresh: bool,
 }
 
+impl Window<'_> {
+    /// Timesteps of all sequences together.
+    pub(super) fn timesteps(&self, offsets: &[usize]) -> usize {
+        let of = |&member: &usize| self.len.min(length(offsets, member).saturating_sub(self.start));
+        self.members.iter().map(of).sum()
+    }
+}
+
 impl<T: Float> Buffers<T> {
     /// Chooses what `window` has of every `parts`-th sequence, from the sequence `first` on; returns how many reach that
     /// far.

@@ -30,9 +30,10 @@ const WINDOW_BYTES: usize = 512 << 10;
 /// Multiply-adds of a step that a block has at least: some 0.5 µs, about what it takes two threads to hear of each other.
 const LEAST_WORK: usize = 20_000;
 
-/// The same in training, where more lies between the steps that only one thread does: what it gains below is lost again
-/// where cores hear of each other late (virtual machines: 1.4 times quicker in one minute, 1.4 times slower in another).
-const LEAST_TRAINING_WORK: usize = 35_000;
+/// Multiply-adds of a whole step below which nobody knows whether several threads are quicker in training, where more lies between
+/// the steps that only one thread does: a virtual machine trained Elman 256 on one sequence 1.4 times quicker in one minute, 1.4
+/// times slower in another. Above they are.
+const UNSURE_WORK: usize = 160_000;
 
 /// The buffers of this way.
 #[derive(Debug)]
@@ -111,12 +112,15 @@ impl<T> Default for Split<T> {
 }
 
 impl<T: Float> Split<T> {
-    /// How many blocks the units are cut into for up to `threads` threads, in training where it `learns`.
-    pub fn blocks(stack: &Stack, threads: usize, learns: bool) -> usize {
-        let least = if learns { LEAST_TRAINING_WORK } else { LEAST_WORK };
-        let work = stack.architecture.cell.gates().saturating_mul(stack.hidden).saturating_mul(stack.hidden);
+    /// How many blocks the units are cut into for up to `threads` threads.
+    pub fn blocks(stack: &Stack, threads: usize) -> usize {
         let panels = stack.stride::<T>().div_ceil(panel::<T>());
-        threads.min(panels).min(work / least).clamp(1, MOST_PARTS)
+        threads.min(panels).min(work(stack) / LEAST_WORK).clamp(1, MOST_PARTS)
+    }
+
+    /// Whether one thread may be quicker than several in training.
+    pub fn is_unsure(stack: &Stack) -> bool {
+        work(stack) < UNSURE_WORK
     }
 
     /// Timesteps of a window of `sequences` sequences.
@@ -186,6 +190,11 @@ impl<T: Float> Blocks<T> {
         self.fits = fits;
         Ok(())
     }
+}
+
+/// Multiply-adds of a step of one sequence.
+fn work(stack: &Stack) -> usize {
+    stack.architecture.cell.gates().saturating_mul(stack.hidden).saturating_mul(stack.hidden)
 }
 
 /// Where the `number`-th of `count` blocks of `p` units begins: they are as equal as whole panels can be.
