@@ -203,7 +203,7 @@ impl Plan {
             epochs: settings.epochs,
             stopping: EarlyStopping { patience, min_delta: settings.min_delta },
             batches: if watch.keeper.is_some() { settings.checkpoint_every.batches() } else { usize::MAX },
-            every: watch.every(train.rows()),
+            every: watch.every(train.rows().saturating_mul(trainer.model().params().count())),
         };
         let held_out = (!validation.is_empty()).then(|| validation.view());
         let last = trainer.run(&train, held_out, run, |moment, trainer| watch.see(moment, trainer));

@@ -12,8 +12,8 @@ use crate::interrupt;
 use crate::plan::Plan;
 use crate::progress::Progress;
 
-/// Timesteps after which it looks up at the latest, where epochs have fewer: about a millisecond of a small network.
-const UNSEEN_TIMESTEPS: usize = 20_000;
+/// Parameters times timesteps after which it looks up at the latest, where epochs have fewer: about a millisecond.
+const UNSEEN_WORK: usize = 2_000_000;
 
 /// What is seen.
 pub struct Watch<'p, T> {
@@ -86,13 +86,13 @@ where
         flow
     }
 
-    /// After how many epochs of so many timesteps to look up: where they are small, and none is missed.
-    pub fn every(&self, timesteps: usize) -> usize {
+    /// After how many epochs of so much work to look up: where they are small, and none is missed.
+    pub fn every(&self, work: usize) -> usize {
         let settings = &self.plan.settings;
         if self.keeps_history() {
             return 1;
         }
-        let most = (UNSEEN_TIMESTEPS / timesteps.max(1)).max(1);
+        let most = (UNSEEN_WORK / work.max(1)).max(1);
         match settings.eval_every {
             0 => most,
             every => (1..=most).rev().find(|count| every.is_multiple_of(*count)).unwrap_or(1),

@@ -89,12 +89,11 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
         let batches = self.order.len().div_ceil(self.config.batch_size);
         let Some(plain) = &mut self.plain else { return Ok(None) };
         let TrainConfig { learning_rate, schedule, warmup_epochs, .. } = self.config;
-        let rate = |epoch| self.schedule.learning_rate(learning_rate, schedule, warmup_epochs, epoch);
         let rate_stays = count == 1 || schedule == crate::Schedule::Constant && self.epoch >= warmup_epochs;
         if !data.is_plain() || self.position.is_some() || batches > STRETCH || !rate_stays {
             return Ok(None);
         }
-        let learning_rate = rate(self.epoch);
+        let learning_rate = self.schedule.learning_rate(learning_rate, schedule, warmup_epochs, self.epoch);
         plain.fit(&self.model, data, self.config.batch_size.min(data.len()))?;
         let epochs = (count, self.config.shuffle.map(|_| &mut self.rng));
         let settings = (&self.config, learning_rate, self.level);

@@ -32,7 +32,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         && 2 * H::KNOWN <= MOST_SUMS
         && O::KNOWN <= 1;
 
-    /// Whether the gradients of `W_hh` and its transpose stay in registers.
+    /// Whether the gradient of `W_hh` stays in registers, and that of few inputs' weights.
     #[inline(always)]
     pub(super) fn fits_sums(&self) -> bool {
         let (h, o) = (self.layout.hidden.size(), self.layout.output.size());
