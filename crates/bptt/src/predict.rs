@@ -403,7 +403,13 @@ fn predict_group<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
         let rows = group.rows_of(m);
         let hidden = if singly {
             let hidden = &mut hidden[..rows.len() * stride];
-            cell.forward_one(&weights, bias, &features[rows.start * i..rows.end * i], hidden, &mut Nothing);
+            cell.forward_one(
+                &weights,
+                (bias, None),
+                &features[rows.start * i..rows.end * i],
+                hidden,
+                &mut Nothing,
+            );
             Matrix::new(&*hidden, stride)
         } else {
             Matrix::new(&hidden[m * stride..], width * stride)

@@ -5,6 +5,7 @@ use crate::buffer::Buffer;
 use crate::cell::Layout;
 use crate::dataset::longest;
 use crate::dim::Dim;
+use crate::kernel::blocks;
 use crate::kernel::level::Isa;
 use crate::kernel::tile::Matrix;
 use crate::kernel::transpose::transpose;
@@ -24,6 +25,8 @@ const GROUP_BYTES: usize = 24 << 10;
 pub struct Workspace<T> {
     weight_hh_t: Buffer<T>,
     bias: Buffer<T>,
+    /// For [`Single::blocks`].
+    blocks: Buffer<T>,
     /// One for each part of a batch, or for each thread of a prediction.
     rooms: Vec<Mutex<Room<T>>>,
     /// The sequences of a batch, part after part.
@@ -85,6 +88,8 @@ pub struct Single<'w, T> {
     pub weight_hh_t: &'w mut [T],
     /// See [`Scratch::bias`].
     pub bias: &'w mut [T],
+    /// The weights of few units' inputs, see [`crate::kernel::blocks`].
+    pub blocks: &'w mut [T],
 }
 
 /// What the parts of a batch share, and what each has for itself.
@@ -103,6 +108,7 @@ impl<T: Float> Workspace<T> {
             // A product that overflows saturates, so that the allocation is refused instead of being too small.
             weight_hh_t: Buffer::zeroed(layout.hidden.size().saturating_mul(stride))?,
             bias: Buffer::zeroed(stride)?,
+            blocks: Buffer::zeroed(blocks::elements::<T>(layout.input.size(), layout.hidden.size()))?,
             rooms: Vec::new(),
             dealt: Vec::new(),
             share: 1,
@@ -172,9 +178,9 @@ impl<T: Float> Workspace<T> {
     /// The buffers of one sequence.
     #[inline(always)]
     pub fn single(&mut self) -> Single<'_, T> {
-        let Self { weight_hh_t, bias, rooms, .. } = self;
+        let Self { weight_hh_t, bias, blocks, rooms, .. } = self;
         let Room { hidden, delta, d_output, .. } = inner(&mut rooms[0]);
-        Single { hidden, delta, d_output, weight_hh_t, bias }
+        Single { hidden, delta, d_output, weight_hh_t, bias, blocks }
     }
 
     /// Elements that there are for sequences abreast.

@@ -173,6 +173,12 @@ fn shapes() -> Vec<Shape> {
     for hidden in [153, 154, 161, 219, 220, 225] {
         shapes.push(Shape { lengths: vec![3; 9], ..Shape::new(7, hidden, 2) });
     }
+    // Inputs in blocks, and where that begins and ends.
+    for input in [23, 24, 25, 27, 28, 29, 30, 64, 95, 96, 97] {
+        for hidden in [1, 4, 5, 8, 9, 10, 12, 13] {
+            shapes.push(Shape::new(input, hidden, 1 + hidden % 2));
+        }
+    }
     // More inputs than are summed up beside a sweep.
     shapes.push(Shape::new(100, 5, 1));
     for hidden in [1, 2, 5, 7, 8, 9, 10, 15, 16, 17, 31, 32, 40] {

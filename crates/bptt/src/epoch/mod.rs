@@ -1,5 +1,6 @@
 //! The training loops that run inside one level: [`SgdOne`], [`SgdMany`] and [`BatchGradient`].
 
+mod one;
 mod pass;
 
 use crate::Float;

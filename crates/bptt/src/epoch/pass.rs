@@ -3,8 +3,6 @@
 use crate::Float;
 use crate::abreast;
 use crate::cell::Layout;
-use crate::cell::elman::Elman;
-use crate::cell::one::{self, Sequence};
 use crate::dim::{Dim, Dyn};
 use crate::gradient::{Gradient, Target};
 use crate::group::{Group, sort_by_length};
@@ -14,9 +12,8 @@ use crate::kernel::sweep::may_be_uneven;
 use crate::kernel::vector::Vector;
 use crate::loss::Reduction;
 use crate::optim::sgd;
-use crate::readout::SquaredError;
 use crate::threads::{Threads, inner, locked, share};
-use crate::workspace::{Parts, Scratch, Single, Workspace};
+use crate::workspace::{Parts, Scratch, Workspace};
 use std::sync::Mutex;
 
 /// Forward and backward over the sequences of a dataset.
@@ -48,63 +45,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         T::from_f64(2.0 * reduction.weight(steps * self.layout.output.size()))
     }
 
-    /// One epoch with an update after each sequence; or else the number, from 1, of the one whose loss was not finite.
-    #[inline(always)]
-    pub fn sgd_one_by_one<S: Isa>(
-        &self,
-        cell: &Elman<T, S, I, H, O>,
-        flat: &mut [T],
-        scratch: &mut Single<'_, T>,
-        order: &[usize],
-        (learning_rate, reduction): (T, Reduction),
-    ) -> Result<f64, usize> {
-        let mut epoch_error = 0.0;
-        for number in 0..order.len() {
-            let scale = self.scale(&order[number..=number], reduction);
-            // The backward pass is linear in d_output: scaled by −learning_rate, it yields the update itself, which goes
-            // straight into the weights.
-            let error = self.update_one(cell, flat, scratch, order[number], -learning_rate * scale);
-            if !error.is_finite() {
-                return Err(number + 1);
-            }
-            epoch_error += error;
-        }
-        Ok(epoch_error)
-    }
-
-    /// Forward, backward and update for one sequence; no update where the squared error, which is returned, is not finite.
-    #[inline(always)]
-    fn update_one<S: Isa>(
-        &self,
-        cell: &Elman<T, S, I, H, O>,
-        flat: &mut [T],
-        scratch: &mut Single<'_, T>,
-        s: usize,
-        scale: T,
-    ) -> f64 {
-        let layout = &self.layout;
-        let (i, o, stride) = (layout.input.size(), layout.output.size(), layout.stride::<T>());
-        let (from, to) = (self.offsets[s], self.offsets[s + 1]);
-        let (x, labels) = (&self.features[from * i..to * i], &self.labels[from * o..to * o]);
-        let hidden = &mut scratch.hidden[..(to - from) * stride];
-        let delta = &mut scratch.delta[..(to - from) * stride];
-        let d_output = &mut scratch.d_output[..labels.len()];
-        let weights = layout.split(flat);
-        let mut loss =
-            SquaredError { weights: &weights, sizes: (stride, o), labels, scale, d_output, total: 0.0 };
-        cell.forward_one(&weights, scratch.bias, x, hidden, &mut loss);
-        let error = loss.total;
-        if !error.is_finite() {
-            return error;
-        }
-        let sequence = Sequence { x, hidden, d_output };
-        let (bias, weight_hh_t) = (&mut *scratch.bias, &mut *scratch.weight_hh_t);
-        let target = &mut layout.split_mut(flat);
-        cell.backward_and_update(sequence, delta, one::Place { target, bias, weight_hh_t });
-        error
-    }
-
-    /// One epoch with an update after each batch of `batch_size` sequences; or else the number of a batch, as above.
+    /// One epoch with an update after each batch of `batch_size` sequences; or else the number of a batch, from 1.
     ///
     /// Without a buffer for the gradient, `batch_size` is 1, and the update goes straight into the weights.
     #[inline(always)]

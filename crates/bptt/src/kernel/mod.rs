@@ -4,6 +4,7 @@
 //! | kernel | what it does | where it works |
 //! |---|---|---|
 //! | [`sweep`] | `s' = start + s·W`, `s` in registers | recurrent steps of one sequence, both ways |
+//! | [`blocks`] | `start + x·W` and its gradient, 4 inputs to a block of lanes | inputs of one sequence, few units |
 //! | [`affine`] | `out[m, n] = finish(start + Σ_k a[m, k]·w[k, n])` | projections and steps of a group |
 //! | [`outer`] | `w[k, n] += Σ_m a[m, k]·d[m, n]` | weight gradients |
 //! | [`product`] | the last two for run-time sizes, compiled once | all of [`crate::stack`] but its sweeps |
@@ -19,6 +20,7 @@
 pub(crate) mod abreast;
 pub(crate) mod activation;
 pub(crate) mod affine;
+pub(crate) mod blocks;
 pub(crate) mod denormal;
 pub(crate) mod dispatch;
 pub(crate) mod dot;

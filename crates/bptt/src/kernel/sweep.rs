@@ -91,14 +91,16 @@ pub(crate) fn step<T: Float, S: Isa, K: Dim, const R: usize>(
                 link::<T, S, R>(row[r].broadcast(lanes, 16 + more), next_row(&mut weights, w.stride), &mut chains[more % 4]);
             });
         } else {
+            // Which lane is known to the compiler: then a permutation is one instruction.
             let end = rest.min(T::Vector::<S>::LANES);
-            let mut lane = 0;
-            while lane + 4 <= end {
-                unroll!(|c| in 4 => link::<T, S, R>(row[r].broadcast(lanes, lane + c), next_row(&mut weights, w.stride), &mut chains[c]));
-                lane += 4;
-            }
-            unroll!(|c| in 3 => if lane + c < end {
-                link::<T, S, R>(row[r].broadcast(lanes, lane + c), next_row(&mut weights, w.stride), &mut chains[c]);
+            unroll!(|four| in 8: T::Vector::<S>::LANES.div_ceil(4) => if 4 * four + 4 <= end {
+                unroll!(|c| in 4 => {
+                    link::<T, S, R>(row[r].broadcast(lanes, 4 * four + c), next_row(&mut weights, w.stride), &mut chains[c]);
+                });
+            } else {
+                unroll!(|c| in 3 => if 4 * four + c < end {
+                    link::<T, S, R>(row[r].broadcast(lanes, 4 * four + c), next_row(&mut weights, w.stride), &mut chains[c]);
+                });
             });
         }
     });

@@ -81,7 +81,47 @@ pub trait Vector<T: Float>: Copy {
     /// Rows become columns: writes the 4 elements from `at` on of each of 4 `rows` side by side, to 4 rows of `out` that
     /// are `stride` elements apart.
     fn turn(rows: [&[T]; 4], at: usize, out: &mut [T], stride: usize);
+
+    /// Whether there are instructions for blocks of 4 lanes, see [`super::blocks`]; without, what follows goes lane by lane.
+    const BLOCKED: bool = false;
+    /// The 4 elements of `row` from `at` on, in each block.
+    #[inline(always)]
+    fn repeat(row: &[T], at: usize) -> Self {
+        Self::by_lanes(|lane| row[at + lane % 4])
+    }
+    /// In block `b` lane `B·group + b` of `self`, `B` being the number of blocks.
+    #[inline(always)]
+    fn spread(self, group: usize) -> Self {
+        let mut lanes = [T::ZERO; MOST_LANES];
+        self.store(&mut lanes, 0);
+        Self::by_lanes(|lane| lanes[Self::LANES / 4 * group + lane / 4])
+    }
+    /// In lane `B·g + b` the sum over block `b` of `vectors[g]`; 0 in the lanes after them.
+    #[inline(always)]
+    fn block_sums(vectors: [Self; 3]) -> Self {
+        let mut sums = [T::ZERO; MOST_LANES];
+        for (g, vector) in vectors.into_iter().enumerate() {
+            let mut lanes = [T::ZERO; MOST_LANES];
+            vector.store(&mut lanes, 0);
+            for (b, block) in lanes[..Self::LANES].chunks_exact(4).enumerate() {
+                sums[Self::LANES / 4 * g + b] = (block[0] + block[2]) + (block[1] + block[3]);
+            }
+        }
+        Self::load(&sums, 0)
+    }
+    /// A vector of what `number` says for each lane.
+    #[inline(always)]
+    fn by_lanes(number: impl Fn(usize) -> T) -> Self {
+        let mut lanes = [T::ZERO; MOST_LANES];
+        for (lane, value) in lanes[..Self::LANES].iter_mut().enumerate() {
+            *value = number(lane);
+        }
+        Self::load(&lanes, 0)
+    }
 }
+
+/// The most lanes that a vector counts for.
+const MOST_LANES: usize = 32;
 
 /// [`Vector::turn`] without vectors.
 #[inline(always)]

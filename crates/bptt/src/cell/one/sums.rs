@@ -138,7 +138,11 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         place: Place<'_, '_, T>,
     ) {
         let (i, h, stride) = (self.layout.input.size(), self.layout.hidden.size(), self.layout.stride::<T>());
-        let Place { target, bias, weight_hh_t } = place;
+        let mut place = place;
+        if self.inputs() == 0 {
+            self.update_inputs(0, sequence.x, delta, &mut place);
+        }
+        let Place { target, bias, weight_hh_t, .. } = place;
         let ih = acc::<T, S>(target.bias_ih, 0, sums.bias);
         let hh = acc::<T, S>(target.bias_hh, 0, sums.bias);
         ih.add(hh).store(bias, 0);
@@ -146,8 +150,6 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
             unroll!(|k| in 4 => if k < i {
                 acc::<T, S>(target.weight_ih, k * stride, sums.weight_ih[k]);
             });
-        } else {
-            self.update_inputs(0, sequence.x, delta, target.weight_ih);
         }
         unroll!(|k| in 8: T::Vector::<S>::LANES => if k < h {
             acc::<T, S>(target.weight_hh, k * stride, sums.weight_hh[k]);

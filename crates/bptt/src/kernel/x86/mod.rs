@@ -12,7 +12,12 @@ use super::elementary;
 use super::tanh_table::{self, Row};
 use super::vector::{Lookup, Vector, turn_one_by_one};
 use across::{add_doubles, add_pairs, add_singles, turn_doubles, turn_singles};
+use blocks::{block_sums_singles, repeat_singles, spread_singles};
 pub use halves::{F32x24, F64x12};
+use permute::{
+    first_lanes, fourth_lanes, hide_8, hide_16, hide_doubles, hide_singles, permute_8, permute_8_doubles,
+    quarter, second_lanes, third_lanes,
+};
 
 /// Wraps an expression of intrinsics; see the module's safety argument.
 macro_rules! simd {
@@ -24,58 +29,9 @@ macro_rules! simd {
 }
 
 mod across;
+mod blocks;
 mod halves;
-
-/// Defines a permutation whose place among the others the compiler leaves as it is written.
-///
-/// A step of a sweep waits for its permutations, of which one starts per cycle: those that the longest chains begin with
-/// have to come first. Left to itself, the compiler puts them last where that saves it a register.
-macro_rules! permutation {
-    ($name:ident, $feature:literal, $instruction:literal, $class:ident, $register:ty, $index:ty) => {
-        #[inline]
-        #[target_feature(enable = $feature)]
-        fn $name(lanes: $index, row: $register) -> $register {
-            let permuted;
-            // SAFETY: an instruction of the feature that the function demands, from registers to a register.
-            unsafe {
-                std::arch::asm!(
-                    $instruction,
-                    permuted = lateout($class) permuted,
-                    lanes = in($class) lanes,
-                    row = in($class) row,
-                    options(nomem, nostack, preserves_flags)
-                );
-            }
-            permuted
-        }
-    };
-}
-
-permutation!(permute_8, "avx2", "vpermps {permuted}, {lanes}, {row}", ymm_reg, __m256, __m256i);
-permutation!(permute_16, "avx512f", "vpermps {permuted}, {lanes}, {row}", zmm_reg, __m512, __m512i);
-permutation!(permute_8_doubles, "avx512f", "vpermpd {permuted}, {lanes}, {row}", zmm_reg, __m512d, __m512i);
-
-/// Defines a function that hides the value of a register from the optimiser, which would read a constant from memory again wherever
-/// it is used.
-macro_rules! hidden {
-    ($name:ident, $feature:literal, $class:ident, $index:ty) => {
-        #[inline]
-        #[target_feature(enable = $feature)]
-        fn $name(lanes: $index) -> $index {
-            let mut lanes = lanes;
-            // SAFETY: nothing is done.
-            unsafe {
-                std::arch::asm!("/* {0} */", inout($class) lanes, options(pure, nomem, nostack, preserves_flags));
-            }
-            lanes
-        }
-    };
-}
-
-hidden!(hide_8, "avx2", ymm_reg, __m256i);
-hidden!(hide_16, "avx512f", zmm_reg, __m512i);
-hidden!(hide_singles, "avx512f", zmm_reg, __m512);
-hidden!(hide_doubles, "avx512f", zmm_reg, __m512d);
+mod permute;
 
 /// The permutations that bring a lane into all lanes, hidden.
 macro_rules! permutations {
@@ -102,6 +58,7 @@ macro_rules! vector {
         sums: |$vectors:ident, $row:ident| $sums:expr;
         tanh: $tanh:ident;
         turn: $turn:ident;
+        $(blocks: $repeat:ident, $spread:ident, $block_sums:ident;)?
     ) => {
         #[derive(Clone, Copy)]
         pub struct $name($register);
@@ -220,6 +177,23 @@ macro_rules! vector {
             fn turn(rows: [&[$element]; 4], at: usize, out: &mut [$element], stride: usize) {
                 $turn(rows, at, out, stride);
             }
+
+            $(
+                const BLOCKED: bool = true;
+
+                #[inline(always)]
+                fn repeat(row: &[$element], at: usize) -> Self {
+                    $repeat(row, at)
+                }
+                #[inline(always)]
+                fn spread(self, group: usize) -> Self {
+                    $spread(self, group)
+                }
+                #[inline(always)]
+                fn block_sums(vectors: [Self; 3]) -> Self {
+                    $block_sums(vectors)
+                }
+            )?
         }
     };
 }
@@ -340,8 +314,14 @@ vector! {
     F32x16: __m512, f32 x 16;
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps
     _mm512_min_ps _mm512_max_ps _mm512_and_ps _mm512_andnot_ps _mm512_or_ps;
-    lanes: [__m512i; 16], permutations!(hide_16, _mm512_set1_epi32: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
-    broadcast: |x, table, lane| permute_16(table[lane], x);
+    // Two short permutations instead of one long: the lanes of a quarter share the first, and no register names a lane.
+    lanes: (), ();
+    broadcast: |x, _table, lane| match lane % 4 {
+        0 => first_lanes(quarter(x, lane / 4)),
+        1 => second_lanes(quarter(x, lane / 4)),
+        2 => third_lanes(quarter(x, lane / 4)),
+        _ => fourth_lanes(quarter(x, lane / 4)),
+    };
     first: |x| _mm512_zextps128_ps512(_mm_set_ss(x));
     mul_add: true, |a, b, c| _mm512_fmadd_ps(a, b, c);
     exponent: |x| {
@@ -362,6 +342,7 @@ vector! {
     };
     tanh: tanh_by_table;
     turn: turn_singles;
+    blocks: repeat_singles, spread_singles, block_sums_singles;
 }
 
 vector! {
