@@ -91,29 +91,32 @@ impl<I: Dim, H: Dim> Blocks<I, H> {
     /// `start + Σ_k x[k]·w[k]`, for a row `x (I)`.
     #[inline(always)]
     pub fn row<T: Float, S: Isa>(self, start: T::Vector<S>, x: &[T], w: &[T]) -> T::Vector<S> {
-        let groups = self.groups::<T, S>();
+        let (groups, width) = (self.groups::<T, S>(), self.width());
         let x = &x[..self.input.size()];
         let zero = T::Vector::<S>::splat(T::ZERO);
-        let (mut even, mut odd) = ([zero; GROUPS], [zero; GROUPS]);
-        let (mut weights, mut whole) = (&w[..self.count() * self.width()], x);
-        while whole.len() >= 2 * BLOCK {
-            self.multiply::<T, S>(next_row(&mut whole, BLOCK), &mut weights, &mut even);
-            self.multiply::<T, S>(next_row(&mut whole, BLOCK), &mut weights, &mut odd);
+        let mut chains = [[zero; GROUPS]; 2];
+        let (mut weights, mut whole) = (&w[..self.count() * width], x);
+        // Four blocks at a time, whose places the compiler knows.
+        while whole.len() >= 4 * BLOCK {
+            let (x, w) = (next_row(&mut whole, 4 * BLOCK), next_row(&mut weights, 4 * width));
+            unroll!(|k| in 4 => self.multiply::<T, S>(&x[k * BLOCK..], &w[k * width..], &mut chains[k % 2]));
         }
-        if whole.len() >= BLOCK {
-            self.multiply::<T, S>(next_row(&mut whole, BLOCK), &mut weights, &mut even);
-        }
+        unroll!(|k| in 3 => if whole.len() >= BLOCK {
+            let (x, w) = (next_row(&mut whole, BLOCK), next_row(&mut weights, width));
+            self.multiply::<T, S>(x, w, &mut chains[k % 2]);
+        });
         if !whole.is_empty() {
-            self.multiply::<T, S>(&x[x.len() - BLOCK..], &mut weights, &mut odd);
+            self.multiply::<T, S>(&x[x.len() - BLOCK..], weights, &mut chains[1]);
         }
-        unroll!(|g| in GROUPS => if g < groups { even[g] = even[g].add(odd[g]) });
-        start.add(T::Vector::<S>::block_sums(even))
+        let [mut sums, odd] = chains;
+        unroll!(|g| in GROUPS => if g < groups { sums[g] = sums[g].add(odd[g]) });
+        start.add(T::Vector::<S>::block_sums(sums))
     }
 
-    /// What a block adds to the sums. Takes its weights off `w`.
+    /// What a block adds to the sums.
     #[inline(always)]
-    fn multiply<T: Float, S: Isa>(self, x: &[T], w: &mut &[T], sums: &mut [T::Vector<S>; GROUPS]) {
-        let (x, w) = (T::Vector::<S>::repeat(x, 0), next_row(w, self.width()));
+    fn multiply<T: Float, S: Isa>(self, x: &[T], w: &[T], sums: &mut [T::Vector<S>; GROUPS]) {
+        let (x, w) = (T::Vector::<S>::repeat(x, 0), &w[..self.width()]);
         unroll!(|g| in GROUPS => if g < self.groups::<T, S>() {
             sums[g] = x.mul_add(T::Vector::<S>::load(w, g * T::Vector::<S>::LANES), sums[g]);
         });
