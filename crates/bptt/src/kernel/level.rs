@@ -56,9 +56,7 @@ macro_rules! isa {
                 const REGISTERS: usize = $registers;
                 type Uneven = super::$uneven;
 
-                // In a function with features of its own, the compiler (1.95) takes no notice of `inline(never)`.
                 #[allow(unsafe_code)]
-                #[inline(never)]
                 fn call<K: Kernel>(kernel: K) -> K::Output {
                     // SAFETY: the level is private to this file. `Level::run` is the first to name it, after
                     // `Level::available` has detected its features; a kernel names it only when run by it.
