@@ -96,7 +96,7 @@ impl<T: Float> Job for SgdOne<'_, T> {
     }
 }
 
-/// One epoch with an update after each sequence, in a function of its own: in one with other loops the compiler finds fewer
+/// One epoch with an update after each sequence, as a kernel of its own: in one body with other loops the compiler finds fewer
 /// registers for it.
 struct OneByOne<'a, T, I, H, O> {
     pass: Pass<'a, T, I, H, O>,

@@ -34,7 +34,7 @@ const TILE: usize = 4;
 /// Elements to reserve for the blocks of such weights: none where they come in blocks at no level.
 pub(crate) fn elements<T: Float>(input: usize, hidden: usize) -> usize {
     // Blocks are for vectors of f32.
-    if size_of::<T>() != 4 || hidden > GROUPS * T::LINE / BLOCK {
+    if size_of::<T>() != 4 || input < EARLY * BLOCK || hidden > GROUPS * T::LINE / BLOCK {
         return 0;
     }
     input.div_ceil(BLOCK).saturating_mul(hidden.next_multiple_of(4) * BLOCK)

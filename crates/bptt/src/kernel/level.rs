@@ -21,7 +21,8 @@ pub trait Isa: Copy + 'static {
     /// else the level itself.
     type Uneven: Isa;
 
-    /// Runs `kernel` in a function of its own that is compiled for this level.
+    /// Runs `kernel`, compiled for this level, in a function of its own: unless the compiler writes one that is called from a single
+    /// place into its caller.
     ///
     /// Everything else is inlined into the caller. What several kernels share, and is large and called seldom, goes
     /// through here, so that it is compiled once.

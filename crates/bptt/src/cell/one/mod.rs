@@ -90,7 +90,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
     }
 }
 
-/// [`Blocks::gather`] and [`Blocks::scatter`], in functions of their own.
+/// [`Blocks::gather`] and [`Blocks::scatter`], as kernels of their own: the loop over sequences does not have to be compiled around them.
 struct Gather<'a, T, I, H> {
     sizes: Blocks<I, H>,
     rows: &'a [T],
