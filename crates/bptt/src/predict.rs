@@ -3,7 +3,7 @@
 use crate::abreast;
 use crate::cell::Layout;
 use crate::cell::elman::Elman;
-use crate::cell::one::Nothing;
+use crate::cell::one::{Nothing, Source};
 use crate::dataset::{check_offsets, longest};
 use crate::dim::Dim;
 use crate::gradient::Forward;
@@ -403,13 +403,9 @@ fn predict_group<T: Float, S: Isa, I: Dim, H: Dim, O: Dim>(
         let rows = group.rows_of(m);
         let hidden = if singly {
             let hidden = &mut hidden[..rows.len() * stride];
-            cell.forward_one(
-                &weights,
-                (bias, None),
-                &features[rows.start * i..rows.end * i],
-                hidden,
-                &mut Nothing,
-            );
+            let x = &features[rows.start * i..rows.end * i];
+            let source = Source { weight_ih: weights.weight_ih, bias, blocks: None };
+            cell.forward_one(source, weights.weight_hh, (None, x), hidden, &mut Nothing);
             Matrix::new(&*hidden, stride)
         } else {
             Matrix::new(&hidden[m * stride..], width * stride)

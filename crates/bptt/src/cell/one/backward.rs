@@ -1,7 +1,7 @@
 //! The sweep back, `δ_t = (W_hoᵀ·d_y_t + W_hhᵀ·δ_{t+1}) ⊙ f'(a_t)` with `δ_t` in registers, and the update.
 
 use super::early::{Early, EarlyBlocks, EarlyRows, NotEarly};
-use super::{Place, Sequence};
+use super::{First, Place, Sequence, Source};
 use crate::Float;
 use crate::cell::elman::{Derive, Elman, with_function};
 use crate::dim::Dim;
@@ -16,7 +16,8 @@ use crate::kernel::vector::Vector;
 use crate::readout;
 
 impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
-    /// The way back and the update: adds the gradients of a sequence to the parameters. `delta (T, P)` is room.
+    /// The way back and the update: adds the gradients of a sequence to the parameters. `delta (T, P)` is room. `next` is the first
+    /// row of the sequence that comes next, if any: where it pays, its first state comes back.
     ///
     /// `d_W_ih += Xᵀ·δ`, `d_W_hh += H_{t−1}ᵀ·δ` (both input-major), `d_b_ih, d_b_hh += Σ_t δ_t`.
     #[inline(always)]
@@ -25,9 +26,11 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         sequence: Sequence<'_, T>,
         delta: &mut [T],
         mut place: Place<'_, '_, T>,
-    ) {
+        next: Option<&[T]>,
+    ) -> First<T, S> {
         if const { Self::MAY_FIT_SUMS } && self.fits_sums() {
-            return self.sum_and_update(sequence, delta, place);
+            self.sum_and_update(sequence, delta, place);
+            return None;
         }
         let early = self.back_and_early(sequence, delta, &mut place);
         let Sequence { x, hidden, d_output } = sequence;
@@ -36,10 +39,22 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         let biases = [&mut *place.target.bias_ih, &mut *place.target.bias_hh];
         biases_acc::<T, S, _>(rows, steps, h, biases, Some(&mut *place.bias));
         self.update_inputs(early, x, delta, &mut place);
+        let first = self.begin(next, &place);
         let past = Matrix::new(hidden, stride);
         let Place { target, weight_hh_t, .. } = place;
         outer_pair_acc::<T, S, _>(past, rows.skip(1), steps - 1, h, target.weight_hh, weight_hh_t);
         readout::gradients_acc::<T, S, _, _, _>(self.layout, hidden, d_output, target);
+        first
+    }
+
+    /// The first state of the next sequence, which needs only the weights of the inputs: in its shadow runs the rest of the update.
+    #[inline(always)]
+    fn begin(&self, next: Option<&[T]>, place: &Place<'_, '_, T>) -> First<T, S> {
+        if const { !Self::MAY_BE_IN_BLOCKS } || !self.in_blocks() {
+            return None;
+        }
+        let weight_ih = &*place.target.weight_ih;
+        self.first_one(Source { weight_ih, bias: place.bias, blocks: Some(place.blocks) }, next?)
     }
 
     /// The sweep back, and how many rows or blocks of the inputs' weights are up to date after it.

@@ -1,8 +1,7 @@
 //! The sweep forward: `h_t = f(W_ih·x_t + b_ih + W_hh·h_{t−1} + b_hh)` with `h_t` in registers.
 
-use super::Each;
+use super::{Each, First, Source};
 use crate::Float;
-use crate::cell::Weights;
 use crate::cell::elman::{Apply, Elman, with_function};
 use crate::dim::Dim;
 use crate::kernel::activation::{Function, with_activation};
@@ -66,46 +65,59 @@ impl<T: Float, S: Isa, I: Dim, H: Dim> Inputs<T, S, 1> for FromBlocks<'_, T, S, 
 }
 
 impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
-    /// Fills `hidden` from `x`, and shows each state to `each`; `bias` is `b_ih + b_hh`. `blocks` are the inputs' weights in blocks,
-    /// if they are in blocks.
+    /// The first state `h_1 = f(A_1)` of a sequence, from `x (I)`: for the inputs' weights in blocks.
+    #[inline(always)]
+    pub(super) fn first_one(&self, Source { bias, blocks, .. }: Source<'_, T>, x: &[T]) -> First<T, S> {
+        let bias = T::Vector::<S>::load(bias, 0);
+        let sum = [self.blocks().row::<T, S>(bias, x, blocks?)];
+        with_function!(H, self.activation, |function| {
+            let finish = Apply { function, columns: self.layout.hidden, mask: self.mask };
+            Some(Finish::<T, S>::finish::<1>(&finish, 0, 0, sum))
+        })
+    }
+
+    /// Fills `hidden` from `x`, and shows each state to `each`. `first` is the first state, if it is there.
     #[inline(always)]
     pub fn forward_one(
         &self,
-        weights: &Weights<'_, T>,
-        (bias, blocks): (&[T], Option<&[T]>),
-        x: &[T],
+        source: Source<'_, T>,
+        weight_hh: &[T],
+        (first, x): (First<T, S>, &[T]),
         hidden: &mut [T],
         each: &mut impl Each<T, S>,
     ) {
-        let weight_hh = weights.weight_hh;
         if const { Self::MAY_BE_IN_BLOCKS }
             && self.in_blocks()
-            && let Some(blocks) = blocks
+            && let Some(blocks) = source.blocks
         {
-            let bias = T::Vector::<S>::load(bias, 0);
+            let bias = T::Vector::<S>::load(source.bias, 0);
             let inputs = FromBlocks::<T, S, _, _> { bias, blocks: self.blocks(), weights: blocks };
-            with_function!(H, self.activation, |f| self.sweep(f, &inputs, weight_hh, x, (hidden, each)));
+            with_function!(H, self.activation, |f| {
+                self.sweep(f, &inputs, weight_hh, (first, x), (hidden, each));
+            });
             return;
         }
         with_registers!(T, S, H, self.layout.hidden, |R| {
-            let weight_ih = Matrix::new(weights.weight_ih, self.layout.stride::<T>());
-            let bias = load::<T, S, R>(bias, 0);
+            let weight_ih = Matrix::new(source.weight_ih, self.layout.stride::<T>());
+            let bias = load::<T, S, R>(source.bias, 0);
             let inputs = FromRows::<T, S, _, R> { bias, input: self.layout.input, weight_ih };
-            with_function!(H, self.activation, |f| self.sweep(f, &inputs, weight_hh, x, (hidden, each)));
+            with_function!(H, self.activation, |f| {
+                self.sweep(f, &inputs, weight_hh, (None, x), (hidden, each));
+            });
         }, else ());
     }
 
     /// `h_t = f(A_t + W_hh·h_{t−1})`, with `h_t` in `R` registers.
     ///
     /// The input of a step, `A_t`, does not wait for the step before: it is summed up in its shadow, and two at a time where that
-    /// is quicker. But the first step is waited for, and so comes alone.
+    /// is quicker. But the first step is waited for, and so comes alone; or is there before, as `first`.
     #[inline(always)]
     fn sweep<F: Function, N: Inputs<T, S, R>, E: Each<T, S>, const R: usize>(
         &self,
         function: F,
         inputs: &N,
         weight_hh: &[T],
-        x: &[T],
+        (first, x): (First<T, S>, &[T]),
         (hidden, each): (&mut [T], &mut E),
     ) {
         let stride = self.layout.stride::<T>();
@@ -115,6 +127,12 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
         let mut rows = x;
         let mut state = zero::<T, S, R>();
         let (steps, mut t) = (hidden.len() / stride, 0);
+        if let Some(first) = first {
+            state[0] = first[0];
+            store::<T, S, R>(hidden, 0, state);
+            next_row(&mut rows, i);
+            t = 1;
+        }
         // A function would have to be given all of this.
         macro_rules! advance {
             ($input:expr) => {

@@ -6,6 +6,8 @@
 //!
 //! - [`forward`]: the inputs of a step, and what [`Each`] does with a state: the readout and its loss;
 //! - [`backward`]: part of the gradient of the inputs' weights;
+//! - [`forward`], once more: the first step of the next sequence, which needs only the inputs' weights and so comes before the rest
+//!   of the update;
 //! - [`sums`]: the whole update, where its sums fit into registers.
 //!
 //! Each adds up an element in the order of the plain kernels, so that the bits are theirs; but for the inputs of few units, which
@@ -48,6 +50,19 @@ pub(crate) struct Place<'a, 'w, T> {
     /// Instead of `weight_ih`, where [`Elman::in_blocks`].
     pub blocks: &'a mut [T],
 }
+
+/// What the inputs of steps are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a, T> {
+    pub weight_ih: &'a [T],
+    /// `b_ih + b_hh`
+    pub bias: &'a [T],
+    /// Instead of `weight_ih`, where [`Elman::in_blocks`]; a prediction has none.
+    pub blocks: Option<&'a [T]>,
+}
+
+/// The first state of a sequence, in one register, if it is there before the sweep.
+pub(crate) type First<T, S> = Option<Block<T, S, 1>>;
 
 /// One sequence: `x (T, I)`, `hidden (T, P)`, `d_output (T, O)`.
 #[derive(Clone, Copy)]
