@@ -157,6 +157,10 @@ impl<T: Float, V: Halves<T>> Vector<T> for Uneven<V, V::Half> {
         V::tanh_uneven(self)
     }
     #[inline(always)]
+    fn sigmoid(self) -> Self {
+        Self(self.0.sigmoid(), V::widened(self.1).sigmoid().half())
+    }
+    #[inline(always)]
     fn turn(rows: [&[T]; 4], at: usize, out: &mut [T], stride: usize) {
         V::turn(rows, at, out, stride);
     }
@@ -226,6 +230,7 @@ mod tests {
         same(a.where_positive(b), one_by_one(&|a, b| a.where_positive(b)));
         same(a.zero_above(b, a), one_by_one(&|a, b| a.zero_above(b, a)));
         same(a.tanh(), one_by_one(&|a, _| a.tanh()));
+        same(a.sigmoid(), one_by_one(&|a, _| a.sigmoid()));
         same(T::Vector::<S>::splat(x[1]), vec![x[1]; count]);
         // Sums: by halves of whole vectors.
         let folded = |v: &[T]| {

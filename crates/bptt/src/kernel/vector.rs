@@ -78,6 +78,8 @@ pub trait Vector<T: Float>: Copy {
     }
     /// [`super::elementary::tanh`], by the way that is quickest with these instructions.
     fn tanh(self) -> Self;
+    /// [`super::elementary::sigmoid`], likewise.
+    fn sigmoid(self) -> Self;
     /// Rows become columns: writes the 4 elements from `at` on of each of 4 `rows` side by side, to 4 rows of `out` that
     /// are `stride` elements apart.
     fn turn(rows: [&[T]; 4], at: usize, out: &mut [T], stride: usize);
@@ -143,6 +145,16 @@ pub trait Lookup: Vector<f32> {
     fn interval(self, first: Self, last: Self) -> Self;
     /// The number in `row` at the place that the low bits of each lane of `self`, an interval, name.
     fn pick(self, row: &Row) -> Self;
+}
+
+/// A vector that can look up powers of two; see [`super::elementary::sigmoid_by_powers`].
+#[cfg(target_arch = "x86_64")]
+pub trait Powers<T: Float>: Vector<T> {
+    /// `2^(j / PARTS)`, rounded, and what is left of it, divided by the former. `j` are the low bits of each lane: as many as count
+    /// to [`super::elementary::Elementary::PARTS`].
+    fn power(self) -> [Self; 2];
+    /// `self · 2^⌊k⌋`, rounded where that is subnormal.
+    fn scaled(self, k: Self) -> Self;
 }
 
 /// [`Vector`] as an array, for architectures without intrinsics here, and for programs without the standard library.
@@ -267,6 +279,10 @@ impl<T: Float, const N: usize> Vector<T> for Portable<T, N> {
     #[inline(always)]
     fn tanh(self) -> Self {
         super::elementary::tanh_by_division(self)
+    }
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        super::elementary::sigmoid_by_scaling(self)
     }
     #[inline(always)]
     fn turn(rows: [&[T]; 4], at: usize, out: &mut [T], stride: usize) {

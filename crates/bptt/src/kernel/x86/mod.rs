@@ -32,6 +32,7 @@ mod across;
 mod blocks;
 mod halves;
 mod permute;
+mod powers;
 
 /// The permutations that bring a lane into all lanes, hidden.
 macro_rules! permutations {
@@ -57,6 +58,7 @@ macro_rules! vector {
         sum: |$s:ident| $sum:expr;
         sums: |$vectors:ident, $row:ident| $sums:expr;
         tanh: $tanh:ident;
+        sigmoid: $sigmoid:ident;
         turn: $turn:ident;
         $(blocks: $repeat:ident, $spread:ident, $block_sums:ident;)?
     ) => {
@@ -174,6 +176,10 @@ macro_rules! vector {
                 elementary::$tanh(self)
             }
             #[inline(always)]
+            fn sigmoid(self) -> Self {
+                elementary::$sigmoid(self)
+            }
+            #[inline(always)]
             fn turn(rows: [&[$element]; 4], at: usize, out: &mut [$element], stride: usize) {
                 $turn(rows, at, out, stride);
             }
@@ -227,6 +233,7 @@ vector! {
     };
     sums: |vectors, row| add_singles(vectors, row);
     tanh: tanh_by_division;
+    sigmoid: sigmoid_by_scaling;
     turn: turn_singles;
 }
 
@@ -254,6 +261,7 @@ vector! {
     sum: |x| _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)));
     sums: |vectors, row| add_pairs(vectors, row);
     tanh: tanh_by_division;
+    sigmoid: sigmoid_by_scaling;
     turn: turn_one_by_one;
 }
 
@@ -282,6 +290,7 @@ vector! {
         F32x4::add_sums([a.folded(), b.folded(), c.folded(), d.folded()], row, 0);
     };
     tanh: tanh_by_table;
+    sigmoid: sigmoid_by_scaling;
     turn: turn_singles;
 }
 
@@ -307,6 +316,7 @@ vector! {
     };
     sums: |vectors, row| add_doubles(vectors, row);
     tanh: tanh_by_division;
+    sigmoid: sigmoid_by_scaling;
     turn: turn_doubles;
 }
 
@@ -341,6 +351,7 @@ vector! {
         F32x8::add_sums([a.folded(), b.folded(), c.folded(), d.folded()], row, 0);
     };
     tanh: tanh_by_table;
+    sigmoid: sigmoid_by_powers;
     turn: turn_singles;
     blocks: repeat_singles, spread_singles, block_sums_singles;
 }
@@ -370,6 +381,7 @@ vector! {
         F64x4::add_sums([a.folded(), b.folded(), c.folded(), d.folded()], row, 0);
     };
     tanh: tanh_by_division;
+    sigmoid: sigmoid_by_powers;
     turn: turn_doubles;
 }
 
