@@ -12,8 +12,9 @@ mod outer;
 
 pub(crate) use outer::{PanelOuter, outer_elements};
 
-use super::level::{Isa, Kernel};
+use super::level::{Isa, Kernel, Level};
 use super::tile::{Matrix, fma, load, store, unroll, zero};
+use super::transpose::Transpose;
 use super::vector::Vector;
 use crate::Float;
 
@@ -267,25 +268,22 @@ pub(crate) fn pack<T: Float>(w: Matrix<'_, T>, k: usize, columns: usize, panels:
 }
 
 /// Puts the transpose of `w (N, K)` into panels. `n` need not be whole cache lines: what is beyond it becomes 0.
-pub(crate) fn pack_transposed<T: Float>(w: Matrix<'_, T>, n: usize, k: usize, panels: &mut [T]) {
+pub(crate) fn pack_transposed<T: Float>(
+    level: Level,
+    w: Matrix<'_, T>,
+    n: usize,
+    k: usize,
+    panels: &mut [T],
+) {
     let columns = n.next_multiple_of(T::LINE);
     for (panel, first) in (0..columns).step_by(panel::<T>()).enumerate() {
-        let width = self::panel::<T>().min(columns - first);
-        let out = &mut panels[panel * self::panel::<T>() * k..][..width * k];
-        if first + width > n {
+        let stride = self::panel::<T>().min(columns - first);
+        let out = &mut panels[panel * self::panel::<T>() * k..][..stride * k];
+        if first + stride > n {
             out.fill(T::ZERO);
         }
-        // A cache line of each row at a time.
-        for from in (0..k).step_by(T::LINE) {
-            let count = T::LINE.min(k - from);
-            let out = &mut out[from * width..(from + count) * width];
-            for column in 0..width.min(n - first) {
-                let line = &w.data[(first + column) * w.stride + from..][..count];
-                for (out, value) in out.chunks_exact_mut(width).zip(line) {
-                    out[column] = *value;
-                }
-            }
-        }
+        let sizes = (stride.min(n - first), k);
+        Transpose { w: w.skip(first), sizes, out, stride }.at(level);
     }
 }
 

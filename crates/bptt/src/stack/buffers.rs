@@ -7,8 +7,9 @@ use crate::buffer::Buffer;
 use crate::cell::recurrence::kept_pieces;
 use crate::kernel::panel::{outer_elements, pack, pack_transposed, panel};
 use crate::kernel::tile::Matrix;
+use crate::kernel::transpose::Transpose;
 use crate::threads::Threads;
-use crate::{Float, Result};
+use crate::{Float, Level, Result};
 
 /// Bytes that a group of sequences may take: about what a second-level cache holds beside the weights.
 const GROUP_BYTES: usize = 192 << 10;
@@ -212,12 +213,12 @@ impl<T: Float> Derived<T> {
     /// Derives what the way forward needs from parameters that do not change, the first time that it is called.
     pub fn refresh_once(&mut self, stack: &Stack, flat: &[T], threads: &mut Threads) {
         if !self.is_derived {
-            self.refresh(stack, flat, false, threads);
+            self.refresh(stack, flat, None, threads);
         }
     }
 
-    /// Derives sums of biases, and for the way `back` the transposed weights.
-    pub fn refresh(&mut self, stack: &Stack, flat: &[T], back: bool, threads: &mut Threads) {
+    /// Derives sums of biases, and for the way `back`, which runs at that level, the transposed weights.
+    pub fn refresh(&mut self, stack: &Stack, flat: &[T], back: Option<Level>, threads: &mut Threads) {
         let (p, gates) = (stack.stride::<T>(), stack.architecture.cell.gates());
         let split = crate::cell::recurrence::is_split(stack.architecture.cell);
         self.is_derived = true;
@@ -237,26 +238,32 @@ impl<T: Float> Derived<T> {
                 }
                 if stack.is_wide::<T>() {
                     self.pack_part(stack, flat, (layer, direction), back, threads);
-                } else if back {
-                    self.transpose_part(stack, flat, (layer, direction));
+                } else if let Some(level) = back {
+                    self.transpose_part(stack, flat, (layer, direction), level);
                 }
             }
         }
     }
 
     /// Transposes the weights of one layer in one direction.
-    fn transpose_part(&mut self, stack: &Stack, flat: &[T], (layer, direction): (usize, usize)) {
+    fn transpose_part(
+        &mut self,
+        stack: &Stack,
+        flat: &[T],
+        (layer, direction): (usize, usize),
+        level: Level,
+    ) {
         let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
         let (place, part) = (stack.place::<T>(layer, direction), layer * stack.directions() + direction);
         let transposed = &mut self.hidden_t[part * gates * h * p..][..gates * h * p];
-        transpose((&flat[place.weight_hh..], gates), (h, h, p), transposed, p, 0);
+        transpose(level, (&flat[place.weight_hh..], gates), (h, h, p), transposed, (p, 0));
         if layer > 0 {
             let width = stack.width::<T>();
             let at = (part - stack.directions()) * gates * h * width;
             let transposed = &mut self.inputs_t[at..][..gates * h * width];
             for half in 0..stack.directions() {
                 let weights = &flat[place.weight_ih + half * h * gates * p..];
-                transpose((weights, gates), (h, h, p), transposed, width, half * p);
+                transpose(level, (weights, gates), (h, h, p), transposed, (width, half * p));
             }
         }
     }
@@ -267,7 +274,7 @@ impl<T: Float> Derived<T> {
         stack: &Stack,
         flat: &[T],
         (layer, direction): (usize, usize),
-        back: bool,
+        back: Option<Level>,
         threads: &mut Threads,
     ) {
         let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
@@ -288,12 +295,13 @@ impl<T: Float> Derived<T> {
             each(&mut self.hidden[hidden + gate * h * p..][..h * p], h, &|from, to, out| {
                 pack(Matrix::new(&at(place.weight_hh)[from..], row), h, to - from, out);
             });
-            let transposed = |weights: usize, from: usize, to: usize, out: &mut [T]| {
-                pack_transposed(Matrix::new(&at(weights)[from * row..], row), to.min(h) - from, h, out);
+            let transposed = |level, weights: usize, from: usize, to: usize, out: &mut [T]| {
+                let weights = Matrix::new(&at(weights)[from * row..], row);
+                pack_transposed(level, weights, to.min(h) - from, h, out);
             };
-            if back {
+            if let Some(level) = back {
                 each(&mut self.hidden_t[hidden + gate * h * p..][..h * p], h, &|from, to, out| {
-                    transposed(place.weight_hh, from, to, out);
+                    transposed(level, place.weight_hh, from, to, out);
                 });
             }
             for half in 0..halves {
@@ -302,10 +310,12 @@ impl<T: Float> Derived<T> {
                 each(&mut self.inputs[inputs + number * k * p..][..k * p], k, &|from, to, out| {
                     pack(Matrix::new(&at(weights)[from..], row), k, to - from, out);
                 });
-                if back && layer > 0 {
+                if let Some(level) = back
+                    && layer > 0
+                {
                     let first = (part - stack.directions()) * gates * h * stack.width::<T>();
                     each(&mut self.inputs_t[first + number * h * p..][..h * p], h, &|from, to, out| {
-                        transposed(weights, from, to, out);
+                        transposed(level, weights, from, to, out);
                     });
                 }
             }
@@ -320,17 +330,14 @@ fn sized<T: Float>(factors: &[usize]) -> Result<Buffer<T>> {
 
 /// Copies `weights (K, G·P)` to `out (G·H, …)`, whose rows are `stride` apart, into the columns from `at` on.
 fn transpose<T: Float>(
+    level: Level,
     (weights, gates): (&[T], usize),
     (k, h, p): (usize, usize, usize),
     out: &mut [T],
-    stride: usize,
-    at: usize,
+    (stride, at): (usize, usize),
 ) {
-    for (k, row) in weights.chunks_exact(gates * p).take(k).enumerate() {
-        for gate in 0..gates {
-            for (unit, value) in row[gate * p..][..h].iter().enumerate() {
-                out[(gate * h + unit) * stride + at + k] = *value;
-            }
-        }
+    for gate in 0..gates {
+        let w = Matrix::new(&weights[gate * p..], gates * p);
+        Transpose { w, sizes: (k, h), out: &mut out[gate * h * stride + at..], stride }.at(level);
     }
 }

@@ -159,7 +159,7 @@ impl<T: Float> Learner<T> {
     ) -> Result<(), usize> {
         // Of batches that an interruption separated from their update.
         if self.pending > 0 {
-            self.derived.refresh(stack, flat, true, threads);
+            self.derived.refresh(stack, flat, Some(level), threads);
         }
         let straight = goes_straight::<T>(stack, config);
         for batch in order.chunks_mut(config.batch_size) {
@@ -179,7 +179,7 @@ impl<T: Float> Learner<T> {
                 } else {
                     if self.pending == 0 {
                         clear(threads, &mut self.gradient);
-                        self.derived.refresh(stack, flat, true, threads);
+                        self.derived.refresh(stack, flat, Some(level), threads);
                     }
                     let mut gradient = std::mem::take(&mut self.gradient);
                     let window = (window, learns.then_some(scale));
@@ -236,7 +236,7 @@ impl<T: Float> Learner<T> {
         let window = Window { members, start: 0, len: usize::MAX, fresh: false };
         let weight = weight(stack, data, config, window);
         clear(threads, &mut self.gradient);
-        self.derived.refresh(stack, flat, true, threads);
+        self.derived.refresh(stack, flat, Some(level), threads);
         let scale = config.reduction.factor(weight);
         let mut gradient = std::mem::take(&mut self.gradient);
         let window = (window, Some(scale));
@@ -265,7 +265,7 @@ impl<T: Float> Learner<T> {
         config: &TrainConfig,
         window: (Window<'_>, Option<f64>),
     ) -> f64 {
-        self.derived.refresh(stack, flat, true, threads);
+        self.derived.refresh(stack, flat, Some(level), threads);
         let mut copy = std::mem::take(&mut self.gradient);
         let (weight, bias) = stack.readout::<T>();
         for range in [weight, bias] {

@@ -5,7 +5,7 @@
 
 use super::outer::{CHUNK, DEPTH};
 use super::*;
-use crate::{Level, Rng};
+use crate::Rng;
 
 /// Small integers.
 fn integers<T: Float>(count: usize, seed: u64) -> Vec<T> {
@@ -173,7 +173,10 @@ fn transposed_panels_are_the_panels_of_the_transpose() {
         }
         let (mut expected, mut found) = (vec![9.0; k * columns], vec![9.0; k * columns]);
         pack(Matrix::new(&transpose, columns), k, columns, &mut expected);
-        pack_transposed(Matrix::new(&w, stride), n, k, &mut found);
-        assert_eq!(found, expected, "{n} {k}");
+        for level in Level::available() {
+            found.fill(9.0);
+            pack_transposed(level, Matrix::new(&w, stride), n, k, &mut found);
+            assert_eq!(found, expected, "{level} {n} {k}");
+        }
     }
 }
