@@ -79,7 +79,13 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         let sequence = Sequence { x, hidden, d_output };
         let Single { bias, weight_hh_t, blocks, .. } = scratch;
         let target = &mut layout.split_mut(flat);
-        let next = if let Some(&s) = next { Some(self.first_row(s)) } else { None };
+        let next = if cell.in_blocks()
+            && let Some(&s) = next
+        {
+            Some(self.first_row(s))
+        } else {
+            None
+        };
         *first = cell.backward_and_update(sequence, delta, Place { target, bias, weight_hh_t, blocks }, next);
         error
     }

@@ -17,7 +17,7 @@ use crate::readout;
 
 impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
     /// The way back and the update: adds the gradients of a sequence to the parameters. `delta (T, P)` is room. `next` is the first
-    /// row of the sequence that comes next, if any: where it pays, its first state comes back.
+    /// row of the sequence that comes next, if it pays and there is one: its first state comes back.
     ///
     /// `d_W_ih += Xᵀ·δ`, `d_W_hh += H_{t−1}ᵀ·δ` (both input-major), `d_b_ih, d_b_hh += Σ_t δ_t`.
     #[inline(always)]

@@ -79,7 +79,7 @@ impl<T: Float, S: Isa, I: Dim, H: Dim, O: Dim> Elman<T, S, I, H, O> {
 
     /// Whether training has the inputs' weights in blocks.
     #[inline(always)]
-    fn in_blocks(&self) -> bool {
+    pub fn in_blocks(&self) -> bool {
         Self::MAY_BE_IN_BLOCKS && self.blocks().pay::<T, S>()
     }
 
