@@ -52,7 +52,7 @@ pub trait Elementary: Copy + 'static {
     fn tail<V: Vector<Self>>(r: V, start: V) -> V
     where
         Self: Float;
-    /// `e^−r − 1 + start` for `|r| ≤ ln 2 / (2 · PARTS)`, as exact as 1 is large.
+    /// `e^−r − 1 + start` for `|r| ≤ ln 2 / (2 · PARTS)`. The error is small beside 1, not beside a small result.
     fn decay<V: Vector<Self>>(r: V, start: V) -> V
     where
         Self: Float;

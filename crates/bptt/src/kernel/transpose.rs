@@ -1,7 +1,8 @@
 //! The transpose kernel: `out[n, k] = w[k, n]`.
 //!
 //! The sweep back needs `W_hh` the other way round than the sweep forward. Bringing it there after each update costs less than
-//! summing its gradient a second time, which takes H multiply-adds of a row per timestep.
+//! summing its gradient a second time, which takes H multiply-adds of a row per timestep. [`transpose`] is for the few units of one
+//! sequence, within its kernel; [`Transpose`] is a kernel by itself, for weights of any size.
 
 use super::level::{Isa, Kernel, Level};
 use super::tile::Matrix;
