@@ -43,6 +43,16 @@ impl<T: Float> Buffer<T> {
     /// # Errors
     /// [`Error::OutOfMemory`] where the allocator refuses.
     pub fn zeroed(len: usize) -> Result<Self> {
+        Self::new(len)
+    }
+}
+
+impl<T: Default> Buffer<T> {
+    /// A buffer of `len` elements, all the default.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where the allocator refuses.
+    pub fn new(len: usize) -> Result<Self> {
         let padded = len.checked_add(Self::LINE).ok_or(Error::OutOfMemory { elements: len })?;
         let block = zeros(padded).map_err(|_| Error::OutOfMemory { elements: len })?.into_boxed_slice();
         let start = Self::aligned_start(&block);
@@ -50,14 +60,14 @@ impl<T: Float> Buffer<T> {
     }
 }
 
-/// `len` zeros.
+/// `len` zeros, or whatever the default is.
 ///
 /// # Errors
 /// [`Error::OutOfMemory`] where the allocator refuses.
-pub(crate) fn zeros<T: Float>(len: usize) -> Result<Vec<T>> {
+pub(crate) fn zeros<T: Default>(len: usize) -> Result<Vec<T>> {
     let mut zeros = Vec::new();
     zeros.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { elements: len })?;
-    zeros.resize(len, T::ZERO);
+    zeros.resize_with(len, T::default);
     Ok(zeros)
 }
 

@@ -80,6 +80,12 @@ pub trait Float:
     fn sqrt(self) -> Self;
     /// The magnitude of `self` with the sign of `sign`.
     fn copysign(self, sign: Self) -> Self;
+    /// The bits of as many values as 8 bytes hold.
+    #[doc(hidden)]
+    fn to_word(values: &[Self]) -> u64;
+    /// The values of [`Float::to_word`].
+    #[doc(hidden)]
+    fn from_word(word: u64, values: &mut [Self]);
 }
 
 macro_rules! float {
@@ -125,6 +131,24 @@ macro_rules! float {
             #[inline(always)]
             fn copysign(self, sign: Self) -> Self {
                 $type::copysign(self, sign)
+            }
+            #[inline(always)]
+            fn to_word(values: &[Self]) -> u64 {
+                let mut word = 0;
+                let mut at = 0;
+                while at < 8 / size_of::<Self>() {
+                    word |= u64::from(values[at].to_bits()) << (at * 8 * size_of::<Self>());
+                    at += 1;
+                }
+                word
+            }
+            #[inline(always)]
+            fn from_word(word: u64, values: &mut [Self]) {
+                let mut at = 0;
+                while at < 8 / size_of::<Self>() {
+                    values[at] = Self::from_bits((word >> (at * 8 * size_of::<Self>())) as _);
+                    at += 1;
+                }
             }
         }
     };

@@ -255,30 +255,37 @@ impl<'a, T: Float> Ahead<'a, T> {
     }
 }
 
-/// Puts `w (K, N)` into panels; `columns` = N, whole cache lines.
-pub(crate) fn pack<T: Float>(w: Matrix<'_, T>, k: usize, columns: usize, panels: &mut [T]) {
+/// Puts `w (K, N)` into panels; N are whole cache lines. Panels of `of` matrices lie one after the other, then the next ones of all
+/// of them: these are those of the matrix `number`.
+pub(crate) fn pack<T: Float>(
+    w: Matrix<'_, T>,
+    (k, columns): (usize, usize),
+    (of, number): (usize, usize),
+    panels: &mut [T],
+) {
     for (row, weights) in w.data.chunks(w.stride).take(k).enumerate() {
         let mut n = 0;
         while n < columns {
             let width = panel::<T>().min(columns - n);
-            panels[n * k + row * width..][..width].copy_from_slice(&weights[n..n + width]);
+            let at = (n * of + number * width) * k;
+            panels[at + row * width..][..width].copy_from_slice(&weights[n..n + width]);
             n += width;
         }
     }
 }
 
-/// Puts the transpose of `w (N, K)` into panels. `n` need not be whole cache lines: what is beyond it becomes 0.
+/// Puts the transpose of `w (N, K)` into panels, likewise. `n` need not be whole cache lines: what is beyond it becomes 0.
 pub(crate) fn pack_transposed<T: Float>(
     level: Level,
     w: Matrix<'_, T>,
-    n: usize,
-    k: usize,
+    (n, k): (usize, usize),
+    (of, number): (usize, usize),
     panels: &mut [T],
 ) {
     let columns = n.next_multiple_of(T::LINE);
-    for (panel, first) in (0..columns).step_by(panel::<T>()).enumerate() {
-        let stride = self::panel::<T>().min(columns - first);
-        let out = &mut panels[panel * self::panel::<T>() * k..][..stride * k];
+    for first in (0..columns).step_by(panel::<T>()) {
+        let stride = panel::<T>().min(columns - first);
+        let out = &mut panels[(first * of + number * stride) * k..][..stride * k];
         if first + stride > n {
             out.fill(T::ZERO);
         }

@@ -1,15 +1,12 @@
-//! [`Buffers`] and [`Derived`]: everything a pass through a stack of layers needs, allocated once.
+//! [`Buffers`]: everything a pass through a stack of layers needs beside the weights, allocated once.
 
 use super::layout::Stack;
 use super::narrow::{elements, is_narrow};
-use super::split::{Split, cut};
+use super::split::Split;
 use crate::buffer::Buffer;
 use crate::cell::recurrence::kept_pieces;
-use crate::kernel::panel::{outer_elements, pack, pack_transposed, panel};
-use crate::kernel::tile::Matrix;
-use crate::kernel::transpose::Transpose;
-use crate::threads::Threads;
-use crate::{Float, Level, Result};
+use crate::kernel::panel::{outer_elements, panel};
+use crate::{Float, Result};
 
 /// Bytes that a group of sequences may take: about what a second-level cache holds beside the weights.
 const GROUP_BYTES: usize = 192 << 10;
@@ -167,177 +164,7 @@ impl<T: Float> Buffers<T> {
     }
 }
 
-/// What the passes read beside the parameters, derived from them: the same for all sequences, and so for all [`Buffers`].
-#[derive(Debug)]
-pub struct Derived<T> {
-    /// `b_ih + b_hh`, or what of it belongs to `x`; then the hidden half of a split gate. (layers, directions, (G + 1)·P)
-    pub bias: Buffer<T>,
-    /// `weight_hh` output-major. (layers, directions, G·H, P); of wide stacks in panels of `(H, P)`, gate by gate.
-    pub hidden_t: Buffer<T>,
-    /// `weight_ih` of the layers above the first, output-major. (layers − 1, directions, G·H, D·P); of wide stacks in panels
-    /// of `(H, P)`, gate by gate and in it by direction of the layer below.
-    pub inputs_t: Buffer<T>,
-    /// Of wide stacks: `weight_hh` in panels of `(H, P)`. (layers, directions, G)
-    pub hidden: Buffer<T>,
-    /// Of wide stacks: `weight_ih` in panels of `(I, P)`, above the first layer of `(H, P)` for each direction of the layer
-    /// below. (layers, directions, G, …)
-    pub inputs: Buffer<T>,
-    /// 1 for each unit, 0 in the padding. (P)
-    pub mask: Buffer<T>,
-    /// Zeros. (D·P)
-    pub zeros: Buffer<T>,
-    /// Whether anything has been derived yet.
-    is_derived: bool,
-}
-
-impl<T: Float> Derived<T> {
-    /// Not yet derived.
-    pub fn new(stack: &Stack) -> Result<Self> {
-        let architecture = stack.architecture;
-        let (above, parts, wide) = (architecture.num_layers - 1, stack.parts(), stack.is_wide::<T>());
-        let (p, width, gates) = (stack.stride::<T>(), stack.width::<T>(), architecture.cell.gates());
-        let mut derived = Self {
-            bias: sized(&[parts, gates + 1, p])?,
-            hidden_t: sized(&[parts, gates, stack.hidden, p])?,
-            inputs_t: sized(&[above, stack.directions(), gates, stack.hidden, width])?,
-            hidden: sized(&[if wide { parts } else { 0 }, gates, stack.hidden, p])?,
-            inputs: sized(&[if wide { stack.inputs_at(architecture.num_layers, 0) } else { 0 }, gates, p])?,
-            mask: sized(&[p])?,
-            zeros: sized(&[width])?,
-            is_derived: false,
-        };
-        derived.mask[..stack.hidden].fill(T::ONE);
-        Ok(derived)
-    }
-
-    /// Derives what the way forward needs from parameters that do not change, the first time that it is called.
-    pub fn refresh_once(&mut self, stack: &Stack, flat: &[T], threads: &mut Threads) {
-        if !self.is_derived {
-            self.refresh(stack, flat, None, threads);
-        }
-    }
-
-    /// Derives sums of biases, and for the way `back`, which runs at that level, the transposed weights.
-    pub fn refresh(&mut self, stack: &Stack, flat: &[T], back: Option<Level>, threads: &mut Threads) {
-        let (p, gates) = (stack.stride::<T>(), stack.architecture.cell.gates());
-        let split = crate::cell::recurrence::is_split(stack.architecture.cell);
-        self.is_derived = true;
-        for layer in 0..stack.architecture.num_layers {
-            for direction in 0..stack.directions() {
-                let (place, part) =
-                    (stack.place::<T>(layer, direction), layer * stack.directions() + direction);
-                let (ih, hh) = (&flat[place.bias_ih..][..gates * p], &flat[place.bias_hh..][..gates * p]);
-                let bias = &mut self.bias[part * (gates + 1) * p..][..(gates + 1) * p];
-                for at in 0..gates * p {
-                    bias[at] = ih[at] + hh[at];
-                }
-                if split {
-                    let last = (gates - 1) * p;
-                    bias[last..gates * p].copy_from_slice(&ih[last..]);
-                    bias[gates * p..].copy_from_slice(&hh[last..]);
-                }
-                if stack.is_wide::<T>() {
-                    self.pack_part(stack, flat, (layer, direction), back, threads);
-                } else if let Some(level) = back {
-                    self.transpose_part(stack, flat, (layer, direction), level);
-                }
-            }
-        }
-    }
-
-    /// Transposes the weights of one layer in one direction.
-    fn transpose_part(
-        &mut self,
-        stack: &Stack,
-        flat: &[T],
-        (layer, direction): (usize, usize),
-        level: Level,
-    ) {
-        let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
-        let (place, part) = (stack.place::<T>(layer, direction), layer * stack.directions() + direction);
-        let transposed = &mut self.hidden_t[part * gates * h * p..][..gates * h * p];
-        transpose(level, (&flat[place.weight_hh..], gates), (h, h, p), transposed, (p, 0));
-        if layer > 0 {
-            let width = stack.width::<T>();
-            let at = (part - stack.directions()) * gates * h * width;
-            let transposed = &mut self.inputs_t[at..][..gates * h * width];
-            for half in 0..stack.directions() {
-                let weights = &flat[place.weight_ih + half * h * gates * p..];
-                transpose(level, (weights, gates), (h, h, p), transposed, (width, half * p));
-            }
-        }
-    }
-
-    /// Puts the weights of one layer in one direction into panels, some panels on each thread.
-    fn pack_part(
-        &mut self,
-        stack: &Stack,
-        flat: &[T],
-        (layer, direction): (usize, usize),
-        back: Option<Level>,
-        threads: &mut Threads,
-    ) {
-        let (h, p, gates) = (stack.hidden, stack.stride::<T>(), stack.architecture.cell.gates());
-        let (place, part) = (stack.place::<T>(layer, direction), layer * stack.directions() + direction);
-        let (k, halves) = if layer == 0 { (stack.input, 1) } else { (h, stack.directions()) };
-        let hidden = part * gates * h * p;
-        let inputs = stack.inputs_at(layer, direction) * gates * p;
-        let count = threads.pieces(gates * h * p).min(p.div_ceil(panel::<T>()));
-        let mut each = |out: &mut [T], k: usize, pack: &(dyn Fn(usize, usize, &mut [T]) + Sync)| {
-            let end = |number: usize| cut::<T>(p, count, number + 1) * k;
-            threads.for_pieces(out, count, end, &|number, out| {
-                pack(cut::<T>(p, count, number), cut::<T>(p, count, number + 1), out);
-            });
-        };
-        for gate in 0..gates {
-            let row = gates * p;
-            let at = |weights: usize| &flat[weights + gate * p..];
-            each(&mut self.hidden[hidden + gate * h * p..][..h * p], h, &|from, to, out| {
-                pack(Matrix::new(&at(place.weight_hh)[from..], row), h, to - from, out);
-            });
-            let transposed = |level, weights: usize, from: usize, to: usize, out: &mut [T]| {
-                let weights = Matrix::new(&at(weights)[from * row..], row);
-                pack_transposed(level, weights, to.min(h) - from, h, out);
-            };
-            if let Some(level) = back {
-                each(&mut self.hidden_t[hidden + gate * h * p..][..h * p], h, &|from, to, out| {
-                    transposed(level, place.weight_hh, from, to, out);
-                });
-            }
-            for half in 0..halves {
-                let weights = place.weight_ih + half * h * row;
-                let number = gate * halves + half;
-                each(&mut self.inputs[inputs + number * k * p..][..k * p], k, &|from, to, out| {
-                    pack(Matrix::new(&at(weights)[from..], row), k, to - from, out);
-                });
-                if let Some(level) = back
-                    && layer > 0
-                {
-                    let first = (part - stack.directions()) * gates * h * stack.width::<T>();
-                    each(&mut self.inputs_t[first + number * h * p..][..h * p], h, &|from, to, out| {
-                        transposed(level, weights, from, to, out);
-                    });
-                }
-            }
-        }
-    }
-}
-
 /// Zeros. A size that overflows saturates, so that the allocation is refused.
-fn sized<T: Float>(factors: &[usize]) -> Result<Buffer<T>> {
+pub(super) fn sized<T: Float>(factors: &[usize]) -> Result<Buffer<T>> {
     Buffer::zeroed(factors.iter().fold(1, |size: usize, factor| size.saturating_mul(*factor)))
-}
-
-/// Copies `weights (K, G·P)` to `out (G·H, …)`, whose rows are `stride` apart, into the columns from `at` on.
-fn transpose<T: Float>(
-    level: Level,
-    (weights, gates): (&[T], usize),
-    (k, h, p): (usize, usize, usize),
-    out: &mut [T],
-    (stride, at): (usize, usize),
-) {
-    for gate in 0..gates {
-        let w = Matrix::new(&weights[gate * p..], gates * p);
-        Transpose { w, sizes: (k, h), out: &mut out[gate * h * stride + at..], stride }.at(level);
-    }
 }

@@ -1,6 +1,7 @@
 //! What runs inside one level: [`Learn`] and [`Run`].
 
-use super::buffers::{Buffers, Derived};
+use super::buffers::Buffers;
+use super::derived::Derived;
 use super::dropout::Dropout;
 use super::layout::Stack;
 use super::narrow;

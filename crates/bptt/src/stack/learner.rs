@@ -4,7 +4,8 @@ mod evaluation;
 mod sums;
 mod window;
 
-use super::buffers::{Buffers, Derived};
+use super::buffers::Buffers;
+use super::derived::Derived;
 use super::dropout::Dropout;
 use super::layout::Stack;
 use super::split::Split;
@@ -53,8 +54,9 @@ pub struct Learner<T> {
     parts: Vec<Mutex<Part<T>>>,
     /// Sequences that a part has at most.
     share: usize,
-    /// Whether threads may work on the layers of the only part together, and where that is not always quicker, whether it is.
-    is_team: bool,
+    /// Blocks of units in which threads may work on the layers of the only part together; 1 where they may not. Where that is not
+    /// always quicker, `tempo` knows whether it is.
+    team: usize,
     tempo: Option<Tempo>,
     /// Of a batch, or of as many as an update takes.
     pub(crate) gradient: Buffer<T>,
@@ -90,7 +92,7 @@ impl<T: Float> Learner<T> {
             derived: Derived::new(stack)?,
             parts: Vec::new(),
             share: 1,
-            is_team: false,
+            team: 1,
             tempo: None,
             losses: Vec::new(),
             gradient: Buffer::zeroed(len)?,
@@ -118,11 +120,11 @@ impl<T: Float> Learner<T> {
         let count = batch.div_ceil(self.share);
         self.fit_parts(stack, longest(offsets).min(whole), self.share, count)?;
         let blocks = Split::<T>::blocks(stack, threads.most());
-        self.is_team = count == 1 && blocks > 1 && stack.is_wide::<T>();
+        self.team = if count == 1 && stack.is_wide::<T>() { blocks } else { 1 };
         if Split::<T>::is_unsure(stack) {
             self.tempo.get_or_insert_default();
         }
-        if self.is_team {
+        if self.team > 1 {
             let Buffers { split, batch, rows, .. } = &mut inner(&mut self.parts[0]).buffers;
             split.fit_training(stack, *batch, *rows, blocks)?;
         }
@@ -159,7 +161,7 @@ impl<T: Float> Learner<T> {
     ) -> Result<(), usize> {
         // Of batches that an interruption separated from their update.
         if self.pending > 0 {
-            self.derived.refresh(stack, flat, Some(level), threads);
+            self.refresh(stack, flat, level, threads);
         }
         let straight = goes_straight::<T>(stack, config);
         for batch in order.chunks_mut(config.batch_size) {
@@ -170,7 +172,7 @@ impl<T: Float> Learner<T> {
                 totals.passes += 1;
                 let window = Window { members: batch, start, len, fresh: start == 0 };
                 let weight = weight(stack, data, config, window);
-                let timed = self.tempo.as_ref().filter(|_| self.is_team).map(|_| Instant::now());
+                let timed = self.tempo.as_ref().filter(|_| self.team > 1).map(|_| Instant::now());
                 let learns = weight > 0.0;
                 let scale = config.reduction.factor(weight) / config.accumulate as f64;
                 let loss = if straight {
@@ -179,7 +181,7 @@ impl<T: Float> Learner<T> {
                 } else {
                     if self.pending == 0 {
                         clear(threads, &mut self.gradient);
-                        self.derived.refresh(stack, flat, Some(level), threads);
+                        self.refresh(stack, flat, level, threads);
                     }
                     let mut gradient = std::mem::take(&mut self.gradient);
                     let window = (window, learns.then_some(scale));
@@ -210,6 +212,17 @@ impl<T: Float> Learner<T> {
         Ok(())
     }
 
+    /// In how many blocks of units the layers are worked on now.
+    fn blocks(&self) -> usize {
+        if self.tempo.as_ref().is_none_or(Tempo::choose) { self.team } else { 1 }
+    }
+
+    /// Makes what is derived from the weights anew.
+    fn refresh(&mut self, stack: &Stack, flat: &[T], level: Level, threads: &mut Threads) {
+        let blocks = self.blocks();
+        self.derived.refresh(stack, flat, Some(level), (threads, blocks));
+    }
+
     /// The update that gradients wait for, if any do.
     pub fn rest(
         &mut self,
@@ -236,7 +249,7 @@ impl<T: Float> Learner<T> {
         let window = Window { members, start: 0, len: usize::MAX, fresh: false };
         let weight = weight(stack, data, config, window);
         clear(threads, &mut self.gradient);
-        self.derived.refresh(stack, flat, Some(level), threads);
+        self.refresh(stack, flat, level, threads);
         let scale = config.reduction.factor(weight);
         let mut gradient = std::mem::take(&mut self.gradient);
         let window = (window, Some(scale));
@@ -265,7 +278,7 @@ impl<T: Float> Learner<T> {
         config: &TrainConfig,
         window: (Window<'_>, Option<f64>),
     ) -> f64 {
-        self.derived.refresh(stack, flat, Some(level), threads);
+        self.refresh(stack, flat, level, threads);
         let mut copy = std::mem::take(&mut self.gradient);
         let (weight, bias) = stack.readout::<T>();
         for range in [weight, bias] {
@@ -309,9 +322,8 @@ impl<T: Float> Learner<T> {
             let scale = scale.unwrap_or(0.0);
             *loss = learn(job, data, config, (buffers, selected, threads), (scale, dropout, gradient));
         };
-        if self.is_team {
-            let together = self.tempo.as_ref().is_none_or(Tempo::choose);
-            work(0, together.then_some(threads));
+        if self.team > 1 {
+            work(0, (self.blocks() > 1).then_some(threads));
         } else {
             threads.run(count, &|number| work(number, None));
         }

@@ -19,6 +19,7 @@
 mod backward;
 mod biases;
 mod buffers;
+mod derived;
 mod dropout;
 mod forward;
 pub(crate) mod job;
@@ -32,6 +33,7 @@ mod split;
 pub(crate) mod state;
 mod wide;
 
-pub use buffers::{Buffers, Derived};
+pub use buffers::Buffers;
+pub use derived::Derived;
 pub use layout::Stack;
 pub use split::Split;

@@ -2,7 +2,8 @@
 
 use super::backward::Backward;
 use super::biases::Biases;
-use super::buffers::{Buffers, Derived};
+use super::buffers::Buffers;
+use super::derived::Derived;
 use super::dropout::Dropout;
 use super::forward::{Forward, Way};
 use super::layout::Stack;

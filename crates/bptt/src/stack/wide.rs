@@ -33,18 +33,6 @@ pub(super) struct Deltas<'a, T> {
     pub gates: [usize; MOST_GATES],
 }
 
-/// Where the panels of a step go on after those of `gate` for the units from `n` on: with the next gate, then with the
-/// next units.
-fn next_panel<C: Recurrence>(gate: usize, after: usize, (n, p): (usize, usize)) -> usize {
-    if gate + 1 < C::GATES {
-        (gate + 1) * p + n
-    } else if after < p {
-        after
-    } else {
-        0
-    }
-}
-
 impl<T: Float> Pass<'_, T> {
     /// All inputs of a layer: `A = b + X·W_ih`, to where the gates' pieces will be.
     pub(super) fn project_wide<S: Isa, C: Recurrence>(
@@ -139,6 +127,7 @@ impl<T: Float> Pass<'_, T> {
         let panels = &self.derived.hidden[part * C::GATES * h * p..][..C::GATES * h * p];
         let bias = &self.derived.bias[(part * (C::GATES + 1) + C::GATES) * p..][..p];
         for gate in 0..C::GATES {
+            let at = (n * C::GATES + gate * units.count) * h;
             let split = C::SPLIT && gate == C::GATES - 1;
             let start = if split {
                 Picked::all(&bias[n..], 0)
@@ -149,13 +138,13 @@ impl<T: Float> Pass<'_, T> {
                 a: past,
                 rows: units.active,
                 k: h,
-                panels: &panels[(gate * p + n) * h..][..units.count * h],
+                panels: &panels[at..][..units.count * h],
                 columns: units.count,
                 start: Start::Rows(start),
                 out: &mut sums[gate * panel::<T>()..],
                 stride: C::GATES * panel::<T>(),
                 out_rows: None,
-                then: panel_at(panels, next_panel::<C>(gate, n + units.count, (n, p)) * h, h),
+                then: panel_at(panels, (at + units.count * h) % panels.len(), h),
             });
         }
     }
@@ -225,17 +214,18 @@ impl<T: Float> Pass<'_, T> {
         let panels = &self.derived.hidden_t[part * C::GATES * h * p..][..C::GATES * h * p];
         let mut start = Start::Rows(Picked::all(&d_outputs[n..], width));
         for gate in 0..C::GATES {
+            let at = (n * C::GATES + gate * columns) * h;
             S::call(PanelProduct {
                 a: Picked::all(&deltas.rows[deltas.gates[gate]..], deltas.stride),
                 rows: after.min(active),
                 k: h,
-                panels: &panels[(gate * p + n) * h..][..columns * h],
+                panels: &panels[at..][..columns * h],
                 columns,
                 start,
                 out: sums,
                 stride: panel::<T>(),
                 out_rows: None,
-                then: panel_at(panels, next_panel::<C>(gate, n + columns, (n, p)) * h, h),
+                then: panel_at(panels, (at + columns * h) % panels.len(), h),
             });
             start = Start::Result;
         }

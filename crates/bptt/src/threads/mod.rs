@@ -17,4 +17,4 @@ pub(crate) mod share;
 pub(crate) mod tempo;
 
 pub use pool::Threads;
-pub(crate) use pool::{inner, locked};
+pub(crate) use pool::{Line, inner, locked};

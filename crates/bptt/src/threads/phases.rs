@@ -31,7 +31,7 @@ pub(crate) fn run_phases(
     match threads {
         Some(threads) if parts > 1 && threads.most() > 1 => {
             let run = Phases::new(phases, parts);
-            threads.run(parts, &|own| run.join(own, work));
+            threads.run_numbered(parts, &|_, thread| run.join(thread, work));
         }
         _ => (0..phases).for_each(|phase| (0..parts).for_each(|part| work(phase, part))),
     }
@@ -41,8 +41,10 @@ pub(crate) fn run_phases(
 struct Phases {
     phases: usize,
     parts: usize,
-    /// How many phases each part has been begun in, and whether its own thread has come.
-    begun: [Line<(AtomicUsize, AtomicBool)>; MOST_PARTS],
+    /// How many phases each part has been begun in. Others look at it only where its thread does not begin.
+    begun: [Line<AtomicUsize>; MOST_PARTS],
+    /// Whether the thread of each part has come.
+    come: Line<[AtomicBool; MOST_PARTS]>,
     /// Parts done, of all phases together.
     done: Line<AtomicUsize>,
     /// Threads that sleep until a phase is done.
@@ -68,6 +70,7 @@ impl Phases {
             phases,
             parts,
             begun: std::array::from_fn(|_| Line::default()),
+            come: Line::default(),
             done: Line::default(),
             asleep: AtomicUsize::new(0),
             lock: Mutex::new(()),
@@ -76,9 +79,12 @@ impl Phases {
         }
     }
 
-    /// What the thread of the part `own` does.
-    fn join(&self, own: usize, work: &(dyn Fn(usize, usize) + Sync)) {
-        self.begun[own].0.1.store(true, Ordering::Relaxed);
+    /// What a thread does that comes: its part is that of its number, in every run, unless somebody has it.
+    fn join(&self, thread: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+        let mut own = thread % self.parts;
+        while self.come.0[own].swap(true, Ordering::Relaxed) {
+            own = (own + 1) % self.parts;
+        }
         // Who comes late finds the first phases done by others.
         let mut phase = self.done.0.load(Ordering::Acquire) / self.parts;
         while phase < self.phases && !self.broken.load(Ordering::Relaxed) {
@@ -90,7 +96,7 @@ impl Phases {
 
     /// Does `part`, if it is still to be begun in `phase`.
     fn take(&self, phase: usize, part: usize, work: &(dyn Fn(usize, usize) + Sync)) -> bool {
-        let begun = &self.begun[part].0.0;
+        let begun = &self.begun[part].0;
         if begun.compare_exchange(phase, phase + 1, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return false;
         }
@@ -112,7 +118,7 @@ impl Phases {
                 return;
             }
             for part in 0..self.parts {
-                let has_come = self.begun[part].0.1.load(Ordering::Relaxed);
+                let has_come = self.come.0[part].load(Ordering::Relaxed);
                 if (!has_come || looks >= PATIENCE) && self.take(phase, part, work) {
                     looks = 0;
                 }

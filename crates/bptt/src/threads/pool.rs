@@ -38,9 +38,9 @@ struct Shared {
 }
 
 /// In cache lines of its own (processors fetch them in pairs): who looks at it does not disturb who writes beside it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 #[repr(align(128))]
-pub(super) struct Line<T>(pub T);
+pub(crate) struct Line<T>(pub T);
 
 /// The work at hand.
 #[derive(Default)]
@@ -58,7 +58,8 @@ struct State {
     stop: bool,
 }
 
-type Work = &'static (dyn Fn(usize) + Sync);
+/// Takes a part, and the number of the thread: 0 for the caller.
+type Work = &'static (dyn Fn(usize, usize) + Sync);
 
 /// The lock of `mutex`. A thread that panicked with it left nothing half done: what is in it is made anew for each use.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -102,23 +103,29 @@ impl Threads {
     /// # Panics
     /// Where `work` does, whichever thread it was on, once no other part is being worked on.
     pub fn run(&mut self, parts: usize, work: &(dyn Fn(usize) + Sync)) {
+        self.run_numbered(parts, &|part, _| work(part));
+    }
+
+    /// The same; `work` also gets the number of the thread, which it has in every run: what it worked on before is in its core's
+    /// caches.
+    pub(super) fn run_numbered(&mut self, parts: usize, work: &(dyn Fn(usize, usize) + Sync)) {
         let threads = self.most.min(parts);
         if threads > 1 {
             self.make_workers(threads - 1);
         }
         if threads <= 1 || self.workers.is_empty() {
-            (0..parts).for_each(work);
+            (0..parts).for_each(|part| work(part, 0));
             return;
         }
         // SAFETY: only the lifetime changes. Workers get `work` from `State::work`, together with a part. `Barrier` is
         // dropped before this function returns or unwinds; it empties `State::work` and waits until every part that was
         // taken is done, so that no worker has `work` any more.
         #[allow(unsafe_code)]
-        let lasting = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Work>(work) };
+        let lasting = unsafe { std::mem::transmute::<&(dyn Fn(usize, usize) + Sync), Work>(work) };
         let barrier = Barrier(&self.shared);
         self.shared.publish(lasting, parts, threads - 1);
         while let Some(part) = self.shared.take_own() {
-            work(part);
+            work(part, 0);
         }
         drop(barrier);
         let panic = locked(&self.shared.state).panic.take();
@@ -130,8 +137,8 @@ impl Threads {
     /// Makes workers until there are `count`, or as many as the system allows.
     fn make_workers(&mut self, count: usize) {
         while self.workers.len() < count {
-            let shared = Arc::clone(&self.shared);
-            let worker = Builder::new().name("bptt".into()).spawn(move || shared.serve());
+            let (shared, number) = (Arc::clone(&self.shared), self.workers.len() + 1);
+            let worker = Builder::new().name("bptt".into()).spawn(move || shared.serve(number));
             match worker {
                 Ok(worker) => self.workers.push(worker),
                 // The caller does everything itself, and does not ask again and again.
@@ -213,8 +220,8 @@ impl Shared {
         state.work = None;
     }
 
-    /// The life of a worker.
-    fn serve(&self) {
+    /// The life of the worker `number`.
+    fn serve(&self, number: usize) {
         let mut state = locked(&self.state);
         while !state.stop {
             let Some(work) = state.work.filter(|_| state.next < state.parts) else {
@@ -226,7 +233,7 @@ impl Shared {
             state.running += 1;
             self.running.0.store(state.running, Ordering::Relaxed);
             drop(state);
-            let result = catch_unwind(AssertUnwindSafe(|| work(part)));
+            let result = catch_unwind(AssertUnwindSafe(|| work(part, number)));
             state = locked(&self.state);
             if let Err(panic) = result {
                 state.panic.get_or_insert(panic);

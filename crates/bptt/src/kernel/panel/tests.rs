@@ -23,7 +23,7 @@ fn check_product<T: Float>(level: Level, (rows, k, columns): (usize, usize, usiz
     // The last row ends with its columns.
     let before = integers::<T>(rows * stride - T::LINE, 4);
     let mut panels = vec![T::ZERO; k * columns];
-    pack(Matrix::new(&w, columns), k, columns, &mut panels);
+    pack(Matrix::new(&w, columns), (k, columns), (1, 0), &mut panels);
     let picked: Vec<usize> = (0..rows).rev().collect();
     for (distance, in_place) in [(0, false), (columns, false), (0, true)] {
         let mut out = before.clone();
@@ -172,11 +172,36 @@ fn transposed_panels_are_the_panels_of_the_transpose() {
             }
         }
         let (mut expected, mut found) = (vec![9.0; k * columns], vec![9.0; k * columns]);
-        pack(Matrix::new(&transpose, columns), k, columns, &mut expected);
+        pack(Matrix::new(&transpose, columns), (k, columns), (1, 0), &mut expected);
         for level in Level::available() {
             found.fill(9.0);
-            pack_transposed(level, Matrix::new(&w, stride), n, k, &mut found);
+            pack_transposed(level, Matrix::new(&w, stride), (n, k), (1, 0), &mut found);
             assert_eq!(found, expected, "{level} {n} {k}");
+        }
+    }
+}
+
+#[test]
+fn panels_of_several_matrices_lie_in_turn() {
+    let level = *Level::available().last().expect("there is a level");
+    for (k, lines) in [(3, 1), (4, 2), (5, 3), (17, 5)] {
+        let columns = lines * f32::LINE;
+        let matrices: Vec<Vec<f32>> = (0..3).map(|seed| integers(k * columns, seed)).collect();
+        let (mut all, mut turned) = (vec![9.0; 3 * k * columns], vec![9.0; 3 * k * columns]);
+        let mut alone = vec![vec![9.0; k * columns]; 3];
+        for (number, matrix) in matrices.iter().enumerate() {
+            let transpose: Vec<f32> = (0..columns * k).map(|at| matrix[at % k * columns + at / k]).collect();
+            pack(Matrix::new(matrix, columns), (k, columns), (3, number), &mut all);
+            pack(Matrix::new(matrix, columns), (k, columns), (1, 0), &mut alone[number]);
+            pack_transposed(level, Matrix::new(&transpose, k), (columns, k), (3, number), &mut turned);
+        }
+        assert_eq!(turned, all);
+        for n in (0..columns).step_by(panel::<f32>()) {
+            let len = k * panel::<f32>().min(columns - n);
+            for (number, alone) in alone.iter().enumerate() {
+                let at = 3 * n * k + number * len;
+                assert_eq!(all[at..at + len], alone[n * k..n * k + len], "{k} {lines} {n} {number}");
+            }
         }
     }
 }

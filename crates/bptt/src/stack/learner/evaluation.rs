@@ -45,7 +45,7 @@ impl<T: Float> Learner<T> {
         order: &mut [usize],
         config: &TrainConfig,
     ) -> Totals {
-        self.derived.refresh(stack, flat, None, threads);
+        self.derived.refresh(stack, flat, None, (threads, 1));
         let (chunk, sequences) = (chunk(order.len()), order.len());
         let chunks = sequences.div_ceil(chunk);
         let count = self.evaluating(data.offsets, threads);

@@ -3,7 +3,8 @@
 use super::Sequences;
 use crate::config::TrainConfig;
 use crate::loss::labelled;
-use crate::stack::buffers::{Buffers, Derived};
+use crate::stack::buffers::Buffers;
+use crate::stack::derived::Derived;
 use crate::stack::dropout::Dropout;
 use crate::stack::job::Learn;
 use crate::stack::layout::Stack;

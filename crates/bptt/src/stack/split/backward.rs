@@ -54,7 +54,7 @@ impl<T: Float> Pass<'_, T> {
         if phase == 0 {
             carried[..group * 2 * units].fill(T::ZERO);
         }
-        blocks.deltas.gather(phase, after, past);
+        blocks.deltas.gather(phase, number, after, past);
         let (now, next) = two_rows(&mut all[kept], way.row(t), way.next(t), group * row);
         let (d_outputs, column) = (&d_outputs[t * group * width..(t + 1) * group * width], direction * p);
         let mut gates = [0; MOST_GATES];
@@ -68,12 +68,12 @@ impl<T: Float> Pass<'_, T> {
             let step = Tile { cell, sizes, sum, hidden_t, now, next, d_outputs, width, column, carried };
             S::call(CellsBack { step, units: panel, sums });
         }
-        blocks.deltas.put(phase + 1, number, |rows| {
-            for (m, out) in rows.chunks_exact_mut(C::GATES * units).enumerate().take(active) {
-                for (gate, out) in out.chunks_exact_mut(units).enumerate() {
-                    out.copy_from_slice(&now[m * row + C::HIDDEN[gate] * units..][..units]);
-                }
+        for (m, past) in past.chunks_mut(C::GATES * p).enumerate().take(active) {
+            for (gate, past) in past.chunks_mut(p).enumerate() {
+                let deltas = &now[m * row + C::HIDDEN[gate] * units..][..units];
+                past[*first..*first + units].copy_from_slice(deltas);
             }
-        });
+        }
+        blocks.deltas.put(phase + 1, number, active, past);
     }
 }

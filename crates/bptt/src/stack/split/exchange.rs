@@ -1,6 +1,10 @@
 //! [`Exchange`]: where the blocks of a step find what the others did in the step before.
+//!
+//! Rows go from one core's cache to the other's at every step, and whatever both write goes there and back. So there are no locks,
+//! whose words readers would write as well: elements are atomic words, ordered by the phases alone.
 
-use std::sync::{PoisonError, RwLock};
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::buffer::Buffer;
 use crate::{Float, Result};
@@ -9,29 +13,35 @@ use crate::{Float, Result};
 /// while another still reads.
 #[derive(Debug)]
 pub(super) struct Exchange<T> {
-    after: [Vec<Part<T>>; 2],
+    after: [Vec<Part>; 2],
     /// What a row has of each unit, and how many units there are.
     pieces: usize,
     p: usize,
+    elements: PhantomData<T>,
 }
 
 #[derive(Debug)]
-struct Part<T> {
+struct Part {
     /// The first unit, and how many.
     first: usize,
     units: usize,
-    /// (sequences, pieces, units)
-    rows: RwLock<Buffer<T>>,
+    /// (sequences, pieces, units), as many to a word as fit.
+    words: Buffer<AtomicU64>,
 }
 
 impl<T> Default for Exchange<T> {
     fn default() -> Self {
-        Self { after: [Vec::new(), Vec::new()], pieces: 1, p: 0 }
+        Self { after: [Vec::new(), Vec::new()], pieces: 1, p: 0, elements: PhantomData }
     }
 }
 
+/// Elements of a word.
+const fn each<T>() -> usize {
+    size_of::<u64>() / size_of::<T>()
+}
+
 impl<T: Float> Exchange<T> {
-    /// For blocks that begin and end where `cut` says.
+    /// For blocks that begin and end where `cut` says, at whole words.
     pub fn new(
         cut: impl Iterator<Item = [usize; 2]> + Clone,
         sequences: usize,
@@ -40,41 +50,41 @@ impl<T: Float> Exchange<T> {
         let parts = || {
             let part = |[first, end]: [usize; 2]| {
                 let units = end - first;
-                let rows = RwLock::new(Buffer::zeroed(sequences.saturating_mul(pieces * units))?);
-                Ok(Part { first, units, rows })
+                let words = Buffer::new(sequences.saturating_mul(pieces * units) / each::<T>())?;
+                Ok(Part { first, units, words })
             };
             cut.clone().map(part).collect::<Result<Vec<_>>>()
         };
-        Ok(Self { after: [parts()?, parts()?], pieces, p })
+        Ok(Self { after: [parts()?, parts()?], pieces, p, elements: PhantomData })
     }
 
-    /// What all find before they have written anything: `count` rows (pieces, P).
-    pub fn fill(&mut self, from: &[T], count: usize) {
-        let (pieces, p) = (self.pieces, self.p);
-        for part in self.after.iter_mut().flatten() {
-            let rows = part.rows.get_mut().unwrap_or_else(PoisonError::into_inner);
-            for (row, from) in rows.chunks_exact_mut(part.units).zip(from.chunks(p)).take(count * pieces) {
-                row.copy_from_slice(&from[part.first..part.first + part.units]);
+    /// Copies what the blocks but `own` put there after `steps` steps, `count` rows, to `out` (sequences, pieces, P).
+    pub fn gather(&self, steps: usize, own: usize, count: usize, out: &mut [T]) {
+        for (number, part) in self.after[steps % 2].iter().enumerate() {
+            if number == own {
+                continue;
+            }
+            let words = part.words.chunks_exact(part.units / each::<T>());
+            for (words, out) in words.zip(out.chunks_mut(self.p)).take(count * self.pieces) {
+                let out = out[part.first..part.first + part.units].chunks_exact_mut(each::<T>());
+                for (word, out) in words.iter().zip(out) {
+                    T::from_word(word.load(Ordering::Relaxed), out);
+                }
             }
         }
     }
 
-    /// Copies what there is after `steps` steps, `count` rows, to `out` (sequences, pieces, P).
-    pub fn gather(&self, steps: usize, count: usize, out: &mut [T]) {
-        for part in &self.after[steps % 2] {
-            let rows = part.rows.read().unwrap_or_else(PoisonError::into_inner);
-            for (row, out) in
-                rows.chunks_exact(part.units).zip(out.chunks_mut(self.p)).take(count * self.pieces)
-            {
-                out[part.first..part.first + part.units].copy_from_slice(row);
-            }
-        }
-    }
-
-    /// Lets a block write its rows (sequences, pieces, units) after `steps` steps; those that it leaves stay as they were.
-    pub fn put(&self, steps: usize, block: usize, write: impl FnOnce(&mut [T])) {
+    /// Puts there what a block has after `steps` steps: the first `count` rows of its units in `from` (sequences, pieces, P). Others
+    /// stay as they were.
+    pub fn put(&self, steps: usize, block: usize, count: usize, from: &[T]) {
         let part = &self.after[steps % 2][block];
-        write(&mut part.rows.write().unwrap_or_else(PoisonError::into_inner));
+        let words = part.words.chunks_exact(part.units / each::<T>());
+        for (words, from) in words.zip(from.chunks(self.p)).take(count * self.pieces) {
+            let from = from[part.first..part.first + part.units].chunks_exact(each::<T>());
+            for (word, from) in words.iter().zip(from) {
+                word.store(T::to_word(from), Ordering::Relaxed);
+            }
+        }
     }
 }
 
@@ -83,28 +93,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_blocks_put_is_there_for_all_after_the_same_number_of_steps() {
-        let cut = [[0, 1], [1, 3]];
-        let mut exchange = Exchange::<f32>::new(cut.into_iter(), 2, (1, 4)).unwrap();
-        exchange.fill(&[1.0, 2.0, 3.0, 9.0, 4.0, 5.0, 6.0, 9.0], 2);
-        let mut out = [0.0; 8];
-        exchange.gather(0, 2, &mut out);
-        assert_eq!(out, [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
+    fn what_blocks_put_is_there_for_the_others_after_the_same_number_of_steps() {
+        let cut = [[0, 2], [2, 6]];
+        let exchange = Exchange::<f32>::new(cut.into_iter(), 2, (1, 8)).unwrap();
+        let both = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0, 0.0, -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, 0.0, 0.0];
+        (0..2).for_each(|block| exchange.put(0, block, 2, &both));
+        let mut out = [0.5; 16];
+        exchange.gather(0, 0, 2, &mut out);
+        let half = 0.5;
+        assert_eq!(out[..8], [half, half, 3.0, 4.0, 5.0, 6.0, half, half]);
+        assert_eq!(out[8..], [half, half, -3.0, -4.0, -5.0, -6.0, half, half]);
         // Only one sequence goes on: the other's row stays, for steps of either parity.
-        exchange.put(1, 1, |rows| rows[..2].copy_from_slice(&[7.0, 8.0]));
-        exchange.gather(1, 2, &mut out);
-        assert_eq!(out, [1.0, 7.0, 8.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
-        exchange.gather(2, 1, &mut out);
-        assert_eq!(out, [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
+        exchange.put(2, 1, 1, &[7.0; 16]);
+        exchange.gather(2, 0, 2, &mut out);
+        assert_eq!(out[..8], [half, half, 7.0, 7.0, 7.0, 7.0, half, half]);
+        assert_eq!(out[8..14], [half, half, -3.0, -4.0, -5.0, -6.0]);
+        exchange.gather(1, 1, 1, &mut out);
+        assert_eq!(out[..8], [0.0, 0.0, 7.0, 7.0, 7.0, 7.0, half, half]);
+        assert_eq!(out[8], half);
     }
 
     #[test]
     fn rows_may_have_several_pieces() {
         let exchange = Exchange::<f64>::new([[0, 1], [1, 3]].into_iter(), 1, (2, 3)).unwrap();
-        exchange.put(3, 0, |rows| rows.copy_from_slice(&[1.0, 4.0]));
-        exchange.put(3, 1, |rows| rows.copy_from_slice(&[2.0, 3.0, 5.0, 6.0]));
-        let mut out = [0.0; 6];
-        exchange.gather(3, 1, &mut out);
-        assert_eq!(out, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        exchange.put(3, 0, 1, &[1.0, 0.0, 0.0, 4.0, 0.0, 0.0]);
+        exchange.put(3, 1, 1, &[0.0, 2.0, 3.0, 0.0, f64::NAN, -0.0]);
+        let mut out = [0.0_f64; 6];
+        exchange.gather(3, 0, 1, &mut out);
+        exchange.gather(3, 1, 1, &mut out);
+        assert_eq!(out[..4], [1.0, 2.0, 3.0, 4.0]);
+        assert!(out[4].is_nan() && out[5].is_sign_negative());
     }
 }

@@ -63,7 +63,9 @@ impl<T: Float> Pass<'_, T> {
         let memory = if C::MEMORY { &mut memory[at..] } else { &mut [] };
         let mut states = [&mut hidden[at..], memory];
         let kept_part = if self.learns { layer * stack.directions() + direction } else { 0 };
-        blocks.states.fill(states[0], group);
+        if blocks.blocks.len() > 1 {
+            blocks.begin(states[0], (group, p));
+        }
         let len = if self.learns { rows.steps() } else { Split::<T>::window(&stack, group) };
         let windows = rows.steps().div_ceil(len);
         let mut taken = 0;
@@ -122,15 +124,16 @@ impl<T: Float> Pass<'_, T> {
         let t = if way.reverse { end - 1 - phase } else { start + phase };
         let active = self.rows.active(t);
         if several {
-            blocks.states.gather(taken + phase, active, &mut block.past);
+            blocks.states.gather(taken + phase, number, active, &mut block.past);
         }
         self.step_block::<S, C>(cell, block, window, (t, active), several);
         if several {
-            let outputs = &block.outputs[(t - start) * self.rows.width() * block.units..];
-            let outputs = &outputs[..active * block.units];
-            blocks
-                .states
-                .put(taken + phase + 1, number, |rows| rows[..outputs.len()].copy_from_slice(outputs));
+            let Block { first, units, outputs, past, .. } = block;
+            let outputs = outputs[(t - start) * self.rows.width() * *units..].chunks_exact(*units);
+            for (past, output) in past.chunks_mut(self.stack.stride::<T>()).zip(outputs).take(active) {
+                past[*first..*first + *units].copy_from_slice(output);
+            }
+            blocks.states.put(taken + phase + 1, number, active, past);
         }
     }
 

@@ -20,6 +20,7 @@ use super::layout::Stack;
 use crate::buffer::Buffer;
 use crate::cell::recurrence::kept_pieces;
 use crate::kernel::panel::{outer_elements, panel};
+use crate::threads::Line;
 use crate::threads::phases::MOST_PARTS;
 use crate::{Float, Result};
 use exchange::Exchange;
@@ -48,7 +49,7 @@ pub struct Split<T> {
 /// The units of a layer in one direction.
 #[derive(Debug)]
 struct Blocks<T> {
-    blocks: Vec<RwLock<Block<T>>>,
+    blocks: Vec<Line<RwLock<Block<T>>>>,
     /// `h`, where there are several.
     states: Exchange<T>,
     /// The deltas that `W_hh` sees, gate by gate, where a way back follows.
@@ -83,7 +84,8 @@ struct Block<T> {
     outputs: Buffer<T>,
     /// The sums of the gates. (sequences, G, panel)
     sums: Buffer<T>,
-    /// `h_{t−1}` of all units, where there are several blocks, and on the way back their deltas. (sequences, G, P)
+    /// `h_{t−1}` of all units, where there are several blocks, and on the way back their deltas: those of the block's own units
+    /// at once, the others' from the exchange. (sequences, G, P)
     past: Buffer<T>,
     /// Gradients that pass the gates by. (sequences, 2, units)
     carried: Buffer<T>,
@@ -176,7 +178,7 @@ impl<T: Float> Blocks<T> {
         }
         let (p, gates) = (stack.stride::<T>(), stack.architecture.cell.gates());
         let (cut, sequences) = (cuts::<T>(p, count), fits.sequences);
-        let block = |units| Ok(RwLock::new(Block::new(stack, units, fits, count > 1)?));
+        let block = |units| Ok(Line(RwLock::new(Block::new(stack, units, fits, count > 1)?)));
         let room = |units| Ok(Mutex::new(Room::new(stack, units, fits.rows)?));
         *self = Self::default();
         self.blocks = cut.clone().map(block).collect::<Result<_>>()?;
@@ -189,6 +191,17 @@ impl<T: Float> Blocks<T> {
         }
         self.fits = fits;
         Ok(())
+    }
+
+    /// Lets every block find the first `count` initial states (sequences, P).
+    fn begin(&mut self, states: &[T], (count, p): (usize, usize)) {
+        for (number, block) in self.blocks.iter_mut().enumerate() {
+            own(block).past[..count * p].copy_from_slice(&states[..count * p]);
+            // A sequence may begin after any number of steps.
+            for steps in 0..2 {
+                self.states.put(steps, number, count, states);
+            }
+        }
     }
 }
 
@@ -254,19 +267,19 @@ impl<T: Float> Room<T> {
 }
 
 /// The block, to change it; nobody else has it in this phase.
-fn changed<T>(block: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+fn changed<T>(Line(block): &Line<RwLock<T>>) -> RwLockWriteGuard<'_, T> {
     block.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All blocks, to read them.
-fn all<T>(blocks: &[RwLock<T>]) -> [Option<RwLockReadGuard<'_, T>>; MOST_PARTS] {
+fn all<T>(blocks: &[Line<RwLock<T>>]) -> [Option<RwLockReadGuard<'_, T>>; MOST_PARTS] {
     std::array::from_fn(|number| {
-        blocks.get(number).map(|block| block.read().unwrap_or_else(PoisonError::into_inner))
+        blocks.get(number).map(|Line(block)| block.read().unwrap_or_else(PoisonError::into_inner))
     })
 }
 
 /// The block, which nobody else has outside of phases.
-fn own<T>(block: &mut RwLock<T>) -> &mut T {
+fn own<T>(Line(block): &mut Line<RwLock<T>>) -> &mut T {
     block.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
