@@ -185,6 +185,42 @@ fn predictions_have_the_same_bits_at_any_number_of_threads() {
     check_predictions::<f64>();
 }
 
+/// Denormal numbers are 0 on every thread: as numbers they would be seen here, through large weights and a large learning rate.
+#[test]
+fn denormal_numbers_are_zero_on_every_thread() {
+    for (hidden, architecture) in [
+        (10, Architecture::elman(Activation::Relu)),
+        (40, Architecture::elman(Activation::Relu)),
+        (144, Architecture::elman(Activation::Relu)),
+        (10, Architecture::elman(Activation::Relu).num_layers(2)),
+    ] {
+        let mut model = DynRnn::<f32>::with_architecture(3, hidden, 2, architecture, 1).unwrap();
+        let shapes: Vec<(String, usize)> =
+            model.params().shapes().map(|(name, shape)| (name.into(), shape.iter().product())).collect();
+        for (name, count) in shapes {
+            let value = if name.contains("bias") { 0.0 } else { 1.0 };
+            let value = if name == "fc.weight" { 1e10 } else { value };
+            model.params_mut().set(&name, &vec![value; count]).unwrap();
+        }
+        let mut data = Dataset::new(3, 2).unwrap();
+        for _ in 0..SEQUENCES {
+            data.push(&[1e-40; 3 * 60], &[0.0; 2 * 60]).unwrap();
+        }
+        for threads in THREADS {
+            let mut predictor = Predictor::new(&model).unwrap().threads(threads);
+            let mut outputs = vec![1.0; data.labels().len()];
+            predictor.predict_sequences_into(data.features(), data.offsets(), &mut outputs).unwrap();
+            assert!(outputs.iter().all(|y| *y == 0.0), "{threads} threads, {hidden} {architecture:?}");
+            let config = TrainConfig { batch_size: 64, learning_rate: 1e20, threads, ..Default::default() };
+            let mut trainer = Trainer::new(model.clone(), config).unwrap();
+            for _ in 0..3 {
+                assert_eq!(trainer.epoch(&data).unwrap().loss, 0.0, "{threads} {hidden} {architecture:?}");
+            }
+            assert_eq!(trainer.model().params().flat(), model.params().flat(), "{threads} {hidden}");
+        }
+    }
+}
+
 #[test]
 fn a_batch_of_one_sequence_makes_no_thread() {
     let data = data::<f32>(60, true);

@@ -9,8 +9,22 @@
 /// The compiler knows nothing of it. All that it could do is to compute a constant as if denormals were there.
 #[inline(always)]
 pub(crate) fn flushed<R>(work: impl FnOnce() -> R) -> R {
-    let _before = Restore::flush();
+    with(true, work)
+}
+
+/// The same, or, without `flush`, with denormal numbers as they are: a new thread has the setting of the one that made it.
+#[inline(always)]
+pub(crate) fn with<R>(flush: bool, work: impl FnOnce() -> R) -> R {
+    let _before = Restore::set(flush);
     work()
+}
+
+/// Whether denormal numbers are 0 on this thread at the moment.
+pub(crate) fn are_flushed() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return read() & Restore::FLUSH == Restore::FLUSH;
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 /// What the control register held.
@@ -23,12 +37,13 @@ impl Restore {
     const FLUSH: u32 = 1 << 6 | 1 << 15;
 
     #[inline(always)]
-    fn flush() -> Self {
+    fn set(flush: bool) -> Self {
         let before = read();
-        if before & Self::FLUSH == Self::FLUSH {
+        let wanted = if flush { before | Self::FLUSH } else { before & !Self::FLUSH };
+        if before == wanted {
             return Self(None);
         }
-        write(before | Self::FLUSH);
+        write(wanted);
         Self(Some(before))
     }
 }
@@ -69,7 +84,7 @@ struct Restore;
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Restore {
-    fn flush() -> Self {
+    fn set(_: bool) -> Self {
         Self
     }
 }
@@ -93,7 +108,10 @@ mod tests {
             flushed(|| assert_eq!(half(least), 0.0));
             assert_eq!(half(least), 0.0);
             assert_eq!(half(4.0 * least), 2.0 * least);
+            assert!(are_flushed());
         });
+        assert!(!are_flushed());
+        flushed(|| with(false, || assert!(half(least) > 0.0)));
         assert!(half(least) > 0.0);
     }
 

@@ -10,6 +10,7 @@ use std::thread::{Builder, JoinHandle};
 
 use super::available::available;
 use super::share::WORK_OF_A_CALL;
+use crate::kernel::denormal::{are_flushed, with};
 
 /// How often a thread that waits looks before it goes to sleep: some 25 µs. To be woken takes 30 µs, as long as all that
 /// lies between two batches of a network of up to 100 units.
@@ -46,6 +47,8 @@ pub(crate) struct Line<T>(pub T);
 #[derive(Default)]
 struct State {
     work: Option<Work>,
+    /// Whether the caller takes denormal numbers as 0: whoever works for it does as well.
+    flushes: bool,
     /// The next part that nobody has taken, and how many parts there are.
     next: usize,
     parts: usize,
@@ -186,6 +189,7 @@ impl Shared {
     fn publish(&self, work: Work, parts: usize, workers: usize) {
         let mut state = locked(&self.state);
         (state.work, state.next, state.parts, state.panic) = (Some(work), 0, parts, None);
+        state.flushes = are_flushed();
         let asleep = state.asleep.min(workers);
         drop(state);
         self.news.0.fetch_add(1, Ordering::Release);
@@ -231,9 +235,10 @@ impl Shared {
             let part = state.next;
             state.next += 1;
             state.running += 1;
+            let flushes = state.flushes;
             self.running.0.store(state.running, Ordering::Relaxed);
             drop(state);
-            let result = catch_unwind(AssertUnwindSafe(|| work(part, number)));
+            let result = catch_unwind(AssertUnwindSafe(|| with(flushes, || work(part, number))));
             state = locked(&self.state);
             if let Err(panic) = result {
                 state.panic.get_or_insert(panic);
@@ -337,6 +342,22 @@ mod tests {
                 }
             });
             assert!(slow.load(Ordering::Acquire));
+        }
+    }
+
+    #[test]
+    fn workers_take_denormal_numbers_as_the_caller_does() {
+        for first in [true, false] {
+            let mut threads = Threads::new(3);
+            for flush in [first, !first, first] {
+                with(flush, || {
+                    let flush = are_flushed();
+                    threads.run(3, &|_| {
+                        std::thread::sleep(std::time::Duration::from_micros(100));
+                        assert_eq!(are_flushed(), flush);
+                    });
+                });
+            }
         }
     }
 

@@ -3,7 +3,6 @@
 use super::{Block, Blocks, changed};
 use crate::Float;
 use crate::cell::recurrence::{MOST_GATES, Recurrence};
-use crate::kernel::denormal::flushed;
 use crate::kernel::level::Isa;
 use crate::kernel::panel::panel;
 use crate::stack::backward::{CellsBack, Tile};
@@ -26,8 +25,7 @@ impl<T: Float> Pass<'_, T> {
         let part = layer * self.stack.directions() + direction;
         let (blocks, d_outputs) = (&buffers.split.together, &*buffers.d_outputs);
         run_phases(threads, self.rows.steps(), blocks.blocks.len(), &|phase, number| {
-            // A worker's control register is its own.
-            flushed(|| self.phase_back::<S, C>(cell, (part, direction), blocks, d_outputs, phase, number));
+            self.phase_back::<S, C>(cell, (part, direction), blocks, d_outputs, phase, number);
         });
     }
 

@@ -3,7 +3,6 @@
 use super::{Block, Blocks, Split, changed, own};
 use crate::Float;
 use crate::cell::recurrence::Recurrence;
-use crate::kernel::denormal::flushed;
 use crate::kernel::level::Isa;
 use crate::kernel::panel::{PanelProduct, Picked, Start, panel, panel_at};
 use crate::stack::buffers::Buffers;
@@ -96,8 +95,7 @@ impl<T: Float> Pass<'_, T> {
                 self.begin::<C>(own(block), window, len, &states);
             }
             run_phases(threads, end - start, blocks.blocks.len(), &|phase, number| {
-                // A worker's control register is its own.
-                flushed(|| self.phase::<S, C>(cell, blocks, window, phase, number));
+                self.phase::<S, C>(cell, blocks, window, phase, number);
             });
             taken += end - start;
             for block in &mut blocks.blocks {

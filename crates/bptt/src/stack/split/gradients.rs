@@ -7,7 +7,6 @@ use std::sync::Mutex;
 use super::{Block, Blocks, Split, all, own};
 use crate::Float;
 use crate::cell::recurrence::Recurrence;
-use crate::kernel::denormal::flushed;
 use crate::kernel::level::Isa;
 use crate::kernel::panel::{PanelOuter, PanelProduct, Picked, Start, panel};
 use crate::stack::biases::Biases;
@@ -57,19 +56,16 @@ impl<T: Float> Pass<'_, T> {
         });
         let (blocks, buffers) = (&buffers.split.together, &*buffers);
         run_phases(threads, 1, count, &|_, number| {
-            // A worker's control register is its own.
-            flushed(|| {
-                let all = all(&blocks.blocks);
-                let (mut share, mut room) = (locked(&shares[number]), locked(&blocks.rooms[number]));
-                for block in all.iter().flatten() {
-                    let own = all[number].as_deref().unwrap_or(block);
-                    let columns = (own, &**block, number);
-                    self.share::<S, C>((layer, direction), columns, buffers, &mut share, &mut room.outer);
-                }
-                if let Some(block) = &all[number] {
-                    self.block_biases::<S, C>((layer, direction), block, buffers, &mut room.biases);
-                }
-            });
+            let all = all(&blocks.blocks);
+            let (mut share, mut room) = (locked(&shares[number]), locked(&blocks.rooms[number]));
+            for block in all.iter().flatten() {
+                let own = all[number].as_deref().unwrap_or(block);
+                let columns = (own, &**block, number);
+                self.share::<S, C>((layer, direction), columns, buffers, &mut share, &mut room.outer);
+            }
+            if let Some(block) = &all[number] {
+                self.block_biases::<S, C>((layer, direction), block, buffers, &mut room.biases);
+            }
         });
         for (block, room) in all(&blocks.blocks).iter().flatten().zip(&blocks.rooms) {
             let sums = &locked(room).biases;
@@ -175,11 +171,9 @@ impl<T: Float> Pass<'_, T> {
         });
         let (blocks, local) = (&*blocks, &*local);
         run_phases(threads, 1, count, &|_, number| {
-            flushed(|| {
-                let (range, out) = &mut *locked(&shares[number]);
-                let lists = (&list[range.clone()], &local[range.clone()]);
-                self.rows_back::<S, C>(layer, blocks, lists, out);
-            });
+            let (range, out) = &mut *locked(&shares[number]);
+            let lists = (&list[range.clone()], &local[range.clone()]);
+            self.rows_back::<S, C>(layer, blocks, lists, out);
         });
     }
 
