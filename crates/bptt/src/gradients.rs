@@ -44,7 +44,7 @@ impl<T: Float> Gradients<T> {
         model.check_data(&data)?;
         let elements = model.params.flat().len();
         let mut workspace = Workspace::new(model.layout)?;
-        workspace.fit(model.layout, data.offsets, (data.len(), elements))?;
+        workspace.fit(model.layout, data.offsets, (data.len(), elements), 1)?;
         let mut members: Vec<usize> = (0..data.len()).collect();
         let mut params = model.params.zeros_like()?;
         let job = BatchGradient {

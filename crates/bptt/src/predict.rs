@@ -303,9 +303,9 @@ impl<T: Float> Job for Predict<'_, T> {
     #[inline(always)]
     fn run<S: Isa, I: Dim, H: Dim, O: Dim>(self, activation: Activation, layout: Layout<I, H, O>) {
         let Self { flat, workspace, threads, cut: (chunk, count), features, offsets, outputs } = self;
-        workspace.sum_biases::<S, _, _, _>(layout, flat);
-        let Parts { weight_hh_t, bias, rooms, .. } = workspace.parts();
-        let (rooms, derived) = (&*rooms, (weight_hh_t, bias));
+        workspace.refresh::<S, _, _, _>(layout, flat, true);
+        let Parts { derived, rooms, .. } = workspace.parts();
+        let rooms = &*rooms;
         let rest = Mutex::new(Rest::new(offsets, outputs, chunk, layout.output.size()));
         threads.run(count, &|room| {
             let mut room = locked(&rooms[room]);

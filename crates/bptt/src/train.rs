@@ -270,7 +270,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
     fn make_room(&mut self, data: &DatasetView<'_, T, I, O>) -> Result<()> {
         let batch_size = self.config.batch_size.min(data.len());
         match &mut self.plain {
-            Some(plain) if data.is_plain() => plain.fit(&self.model, data, batch_size),
+            Some(plain) if data.is_plain() => plain.fit(&self.model, data, batch_size, &self.threads),
             _ => {
                 self.make_learner()?;
                 let stack = self.model.stack();

@@ -5,14 +5,17 @@ use crate::buffer::Buffer;
 use crate::cell::Layout;
 use crate::dataset::longest;
 use crate::dim::Dim;
+use crate::epoch::InStep;
 use crate::kernel::blocks;
 use crate::kernel::level::Isa;
 use crate::kernel::tile::Matrix;
 use crate::kernel::transpose::transpose;
 use crate::kernel::vector::Vector;
+use crate::threads::tempo::Tempo;
 use crate::threads::{inner, share};
 use crate::{Float, Result};
 use std::sync::Mutex;
+use std::time::Instant;
 
 /// Bytes of hidden states and their gradients that sequences are grouped into: what a first-level cache holds beside
 /// the weights.
@@ -23,8 +26,7 @@ const GROUP_BYTES: usize = 24 << 10;
 /// Once it is built, an epoch allocates nothing; it grows only when longer sequences or larger batches come.
 #[derive(Debug)]
 pub struct Workspace<T> {
-    weight_hh_t: Buffer<T>,
-    bias: Buffer<T>,
+    derived: Derived<T>,
     /// For [`Single::blocks`].
     blocks: Buffer<T>,
     /// One for each part of a batch, or for each thread of a prediction.
@@ -33,6 +35,19 @@ pub struct Workspace<T> {
     dealt: Vec<usize>,
     /// Sequences that a part has at most.
     share: usize,
+    /// Of threads that keep step, as many as `team`; where one may be quicker, `tempo` knows.
+    in_step: InStep<T>,
+    team: usize,
+    tempo: Option<Tempo>,
+}
+
+/// What is derived from the parameters.
+#[derive(Debug)]
+pub struct Derived<T> {
+    /// `weight_hh` output-major, for the backward sweep. (H, P)
+    pub weight_hh_t: Buffer<T>,
+    /// `b_ih + b_hh`. (P)
+    pub bias: Buffer<T>,
 }
 
 /// What one thread needs for itself.
@@ -94,8 +109,7 @@ pub struct Single<'w, T> {
 
 /// What the parts of a batch share, and what each has for itself.
 pub struct Parts<'w, T> {
-    pub weight_hh_t: &'w [T],
-    pub bias: &'w [T],
+    pub derived: &'w Derived<T>,
     pub rooms: &'w mut [Mutex<Room<T>>],
     pub dealt: &'w mut [usize],
 }
@@ -103,34 +117,47 @@ pub struct Parts<'w, T> {
 impl<T: Float> Workspace<T> {
     /// For networks of this layout, as yet without room for any sequence.
     pub fn new<I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>) -> Result<Self> {
-        let stride = layout.stride::<T>();
         Ok(Self {
-            // A product that overflows saturates, so that the allocation is refused instead of being too small.
-            weight_hh_t: Buffer::zeroed(layout.hidden.size().saturating_mul(stride))?,
-            bias: Buffer::zeroed(stride)?,
+            derived: Derived::new(layout)?,
             blocks: Buffer::zeroed(blocks::elements::<T>(layout.input.size(), layout.hidden.size()))?,
             rooms: Vec::new(),
             dealt: Vec::new(),
             share: 1,
+            in_step: InStep::default(),
+            team: 1,
+            tempo: None,
         })
     }
 
-    /// Makes room for batches of `batch` of the sequences with these `offsets`, and gradients of `elements` elements;
-    /// allocates only where that is more than ever before.
+    /// Makes room for batches of `batch` of the sequences with these `offsets`, and gradients of `elements` elements, on up to `most`
+    /// threads that keep step; allocates only where that is more than ever before.
     pub fn fit<I: Dim, H: Dim, O: Dim>(
         &mut self,
         layout: Layout<I, H, O>,
         offsets: &[usize],
         (batch, elements): (usize, usize),
+        most: usize,
     ) -> Result<()> {
         let timesteps = offsets[offsets.len() - 1].div_ceil((offsets.len() - 1).max(1));
-        self.share = share::sequences(batch, timesteps, timesteps.saturating_mul(3 * elements)).max(1);
+        let work = timesteps.saturating_mul(3 * elements);
+        self.share = share::sequences(batch, timesteps, work, share::LEAST_WORK_IN_STEP).max(1);
         let count = batch.div_ceil(self.share);
         self.fit_rooms(layout, longest(offsets), (self.share, count))?;
+        self.team = count.min(most).max(1);
+        if self.team > 1 {
+            self.in_step.fit(layout, elements, (self.team, count))?;
+            for room in &mut self.rooms[..self.team] {
+                let members = &mut inner(room).members;
+                members.clear();
+                members.reserve_exact(self.share.next_multiple_of(T::LINE));
+            }
+            let is_unsure = self.share.saturating_mul(work) < share::LEAST_WORK;
+            self.tempo = is_unsure.then(|| self.tempo.take().unwrap_or_default());
+        }
         if count > 1 && self.dealt.len() < batch {
             self.dealt.resize(batch, 0);
         }
-        for room in self.rooms.iter_mut().take(count).skip(1) {
+        for room in self.rooms.iter_mut().take(if count > 1 { count } else { 0 }) {
             let gradient = &mut inner(room).gradient;
             if gradient.is_empty() {
                 *gradient = Buffer::zeroed(elements)?;
@@ -162,36 +189,78 @@ impl<T: Float> Workspace<T> {
         }
     }
 
-    /// How many parts a batch of `sequences` sequences has, if they are dealt in rows of `unit`.
-    #[inline(always)]
-    pub fn count(&self, sequences: usize, unit: usize) -> usize {
-        sequences.div_ceil(self.share.next_multiple_of(unit))
-    }
-
     /// What parts need.
     #[inline(always)]
     pub fn parts(&mut self) -> Parts<'_, T> {
-        let Self { weight_hh_t, bias, rooms, dealt, .. } = self;
-        Parts { weight_hh_t, bias, rooms, dealt }
+        let Self { derived, rooms, dealt, .. } = self;
+        Parts { derived, rooms, dealt }
     }
 
     /// The buffers of one sequence.
     #[inline(always)]
     pub fn single(&mut self) -> Single<'_, T> {
-        let Self { weight_hh_t, bias, blocks, rooms, .. } = self;
+        let Self { derived: Derived { weight_hh_t, bias }, blocks, rooms, .. } = self;
         let Room { hidden, delta, d_output, .. } = inner(&mut rooms[0]);
         Single { hidden, delta, d_output, weight_hh_t, bias, blocks }
     }
 
-    /// Elements that there are for sequences abreast.
+    /// Sequences that a part has at most, and elements that there are for sequences abreast.
     #[inline(always)]
-    pub fn abreast(&mut self) -> usize {
-        inner(&mut self.rooms[0]).used.1
+    pub fn share(&mut self) -> (usize, usize) {
+        (self.share, inner(&mut self.rooms[0]).used.1)
     }
 
-    /// Derives `bias` from the parameters.
+    /// See [`Derived::refresh`].
     #[inline(always)]
-    pub fn sum_biases<S: Isa, I: Dim, H: Dim, O: Dim>(&mut self, layout: Layout<I, H, O>, flat: &[T]) {
+    pub fn refresh<S: Isa, I: Dim, H: Dim, O: Dim>(
+        &mut self,
+        layout: Layout<I, H, O>,
+        flat: &[T],
+        is_abreast: bool,
+    ) {
+        self.derived.refresh::<S, _, _, _>(layout, flat, is_abreast);
+    }
+
+    /// Whether threads are to keep step in the batches that come.
+    pub fn goes_in_step(&self) -> bool {
+        self.team > 1 && self.tempo.as_ref().is_none_or(Tempo::choose)
+    }
+
+    /// What threads that keep step need, a room for each and how many they are.
+    pub fn team(&mut self) -> (&mut InStep<T>, &[Mutex<Room<T>>], usize) {
+        (&mut self.in_step, &self.rooms, self.team)
+    }
+
+    /// When batches begin, where it is not known whether threads are quicker that keep step.
+    pub fn started(&self) -> Option<Instant> {
+        (self.team > 1 && self.tempo.is_some()).then(Instant::now)
+    }
+
+    /// Batches of `sequences` sequences, which began then, are done: their time counts for the way that they went.
+    pub fn ended(&mut self, started: Option<Instant>, sequences: usize) {
+        if let (Some(started), Some(tempo)) = (started, &mut self.tempo) {
+            tempo.took(started.elapsed(), sequences);
+        }
+    }
+}
+
+impl<T: Float> Derived<T> {
+    /// Not yet derived.
+    pub fn new<I: Dim, H: Dim, O: Dim>(layout: Layout<I, H, O>) -> Result<Self> {
+        let stride = layout.stride::<T>();
+        // A product that overflows saturates, so that the allocation is refused instead of being too small.
+        let weight_hh_t = Buffer::zeroed(layout.hidden.size().saturating_mul(stride))?;
+        Ok(Self { weight_hh_t, bias: Buffer::zeroed(stride)? })
+    }
+
+    /// Derives what is needed after an update that does not keep it current: sequences abreast read no transpose.
+    #[inline(always)]
+    pub fn refresh<S: Isa, I: Dim, H: Dim, O: Dim>(
+        &mut self,
+        layout: Layout<I, H, O>,
+        flat: &[T],
+        is_abreast: bool,
+    ) {
         let weights = layout.split(flat);
         // Rows are padded.
         for at in (0..layout.hidden.size()).step_by(T::Vector::<S>::LANES) {
@@ -199,14 +268,10 @@ impl<T: Float> Workspace<T> {
                 T::Vector::<S>::load(weights.bias_ih, at).add(T::Vector::<S>::load(weights.bias_hh, at));
             sum.store(&mut self.bias, at);
         }
-    }
-
-    /// Derives `bias` and `weight_hh_t` from the parameters; needed after an update that does not keep them current.
-    #[inline(always)]
-    pub fn refresh<S: Isa, I: Dim, H: Dim, O: Dim>(&mut self, layout: Layout<I, H, O>, flat: &[T]) {
-        self.sum_biases::<S, _, _, _>(layout, flat);
-        let weight_hh = Matrix::new(layout.split(flat).weight_hh, layout.stride::<T>());
-        transpose::<T, S, _>(weight_hh, layout.hidden, &mut self.weight_hh_t);
+        if !is_abreast {
+            let weight_hh = Matrix::new(weights.weight_hh, layout.stride::<T>());
+            transpose::<T, S, _>(weight_hh, layout.hidden, &mut self.weight_hh_t);
+        }
     }
 }
 
@@ -261,8 +326,9 @@ impl<T: Float> Room<T> {
     #[inline(always)]
     pub fn scratch<'w>(
         &'w mut self,
-        (weight_hh_t, bias): (&'w [T], &'w [T]),
+        derived: &'w Derived<T>,
     ) -> (Scratch<'w, T>, &'w mut [T], &'w mut Vec<usize>) {
+        let Derived { weight_hh_t, bias } = derived;
         let Self { hidden, delta, d_output, abreast, gradient, members, used, .. } = self;
         let abreast = &mut abreast[..used.1];
         (Scratch { hidden, delta, d_output, weight_hh_t, bias, abreast, rows: used.0 }, gradient, members)

@@ -1,9 +1,11 @@
 //! The number of threads changes no bit of anything: every way through a network, at 1, 2, 3 and 5 threads.
 
 use bptt::{
-    Activation, Architecture, Dataset, DynRnn, Float, Gradients, Level, Loss, Optimizer, Rng, TrainConfig,
+    Activation, Architecture, Dataset, DynRnn, Float, Gradients, Level, Loss, Moment, Optimizer, Rng, Run,
+    TrainConfig,
 };
 use bptt::{Predictor, Trainer};
+use std::ops::ControlFlow;
 
 const THREADS: [usize; 4] = [1, 2, 3, 5];
 const SEQUENCES: usize = 150;
@@ -132,6 +134,39 @@ fn plain_networks_have_the_same_bits_at_any_number_of_threads() {
     check_plain::<f32>(31);
 }
 
+/// Batches of a few microseconds, where threads keep step or one does everything, whichever turns out quicker: enough epochs that
+/// both are tried, several to a call, of two batches and a smaller third one.
+#[test]
+fn threads_that_keep_step_change_no_bit() {
+    for (ragged, shuffle) in [(false, None), (false, Some(3)), (true, Some(3))] {
+        let data = data::<f32>(if ragged { 30 } else { 14 }, ragged);
+        let elman = Architecture::elman(Activation::Tanh);
+        let model = DynRnn::<f32>::with_architecture(3, 10, 2, elman, 1).unwrap();
+        for level in Level::available() {
+            let [one, more @ ..] = THREADS.map(|threads| {
+                let config = TrainConfig { batch_size: 64, shuffle, threads, ..Default::default() };
+                let mut trainer = Trainer::with_level(model.clone(), config, level).unwrap();
+                let mut losses = Vec::new();
+                for epochs in [4, 14] {
+                    let run = Run { epochs, every: 7, ..Default::default() };
+                    let run = trainer.run(&data, None, run, |moment, _| {
+                        if let Moment::Epoch(stats) = moment {
+                            losses.push(stats.loss);
+                        }
+                        ControlFlow::Continue(())
+                    });
+                    run.unwrap();
+                }
+                assert_eq!(trainer.threads(), threads.min(2));
+                [bits(&losses), bits(trainer.model().params().flat())].concat()
+            });
+            for (found, threads) in more.iter().zip(&THREADS[1..]) {
+                assert!(*found == one, "{threads} threads, {level}, {ragged} {shuffle:?}");
+            }
+        }
+    }
+}
+
 /// All sequences, and each alone.
 fn predict<T: Float>(model: &DynRnn<T>, data: &Dataset<T>, threads: usize, level: Level) -> [Vec<u64>; 2] {
     let mut predictor = Predictor::with_level(model, level).unwrap().threads(threads);
@@ -239,8 +274,9 @@ fn divergence_is_the_same_at_any_number_of_threads() {
     let mut data = data::<f32>(12, true);
     let row = data.offsets()[99];
     data.labels_mut()[2 * row] = f32::INFINITY;
-    for architecture in [Architecture::elman(Activation::Tanh), Architecture::lstm()] {
-        let model = DynRnn::<f32>::with_architecture(3, 40, 2, architecture, 1).unwrap();
+    let elman = Architecture::elman(Activation::Tanh);
+    for (hidden, architecture) in [(10, elman), (40, elman), (40, Architecture::lstm())] {
+        let model = DynRnn::<f32>::with_architecture(3, hidden, 2, architecture, 1).unwrap();
         let found = THREADS.map(|threads| {
             let config = TrainConfig { batch_size: 64, threads, ..Default::default() };
             let mut trainer = Trainer::new(model.clone(), config).unwrap();

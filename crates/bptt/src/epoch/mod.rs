@@ -1,7 +1,10 @@
 //! The training loops that run inside one level: [`SgdOne`], [`SgdMany`] and [`BatchGradient`].
 
+mod in_step;
 mod one;
 mod pass;
+
+pub use in_step::InStep;
 
 use crate::Float;
 use crate::cell::Layout;
@@ -17,6 +20,7 @@ use crate::loss::Reduction;
 use crate::rng::Rng;
 use crate::threads::Threads;
 use crate::workspace::Workspace;
+use in_step::Team;
 use pass::Pass;
 
 /// Epochs of plain SGD over the sequences `order`. As a job it is a [`SgdOne`] or a [`SgdMany`].
@@ -115,7 +119,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Kernel for OneByOne<'_, T, I, H, O> {
     fn run<S: Isa>(self) -> Result<f64, usize> {
         let Self { pass, flat, workspace, order, settings } = self;
         let cell = Elman::<T, S, I, H, O>::new(pass.activation, pass.layout);
-        workspace.refresh::<S, _, _, _>(pass.layout, flat);
+        workspace.refresh::<S, _, _, _>(pass.layout, flat, false);
         pass.sgd_one_by_one(&cell, flat, &mut workspace.single(), order, settings)
     }
 }
@@ -140,13 +144,20 @@ impl<T: Float> Job for SgdMany<'_, T> {
             if let Some(rng) = &mut rng {
                 rng.shuffle(order);
             }
-            match pass.sgd_by_batches::<S>(
-                flat,
-                gradient.as_deref_mut(),
-                (workspace, threads),
-                (order, self.0.batch_size),
-                (rate, reduction),
-            ) {
+            let (sequences, started) = (order.len(), workspace.started());
+            let batches = (&mut *order, self.0.batch_size);
+            let run = if workspace.goes_in_step() {
+                let share = workspace.share();
+                let (in_step, rooms, count) = workspace.team();
+                let pass = &pass;
+                Team { pass, in_step, rooms, share, count, learning_rate: rate, reduction }
+                    .run::<S>(flat, threads, batches)
+            } else {
+                let gradient = gradient.as_deref_mut();
+                pass.sgd_by_batches::<S>(flat, gradient, workspace, batches, (rate, reduction))
+            };
+            workspace.ended(started, sequences);
+            match run {
                 Ok(sum) => error = sum,
                 Err(batch) => return Err(Diverged { epoch, batch }),
             }
@@ -183,7 +194,8 @@ impl<T: Float> Job for BatchGradient<'_, T> {
         let pass = Pass { activation, layout, features, labels, offsets, length: None };
         let scale = pass.scale(members, reduction);
         sort_by_length(members, offsets);
-        pass.batch_acc::<S>(Target::Buffer { flat, gradient }, (workspace, threads), (members, &[]), scale)
+        let room = (workspace, Some(threads));
+        pass.batch_acc::<S>(Target::Buffer { flat, gradient }, room, (members, &[]), scale)
     }
 
     fn run_compiled(self, place: Place) -> f64 {

@@ -16,6 +16,15 @@ use crate::threads::{Threads, inner, locked, share};
 use crate::workspace::{Parts, Scratch, Workspace};
 use std::sync::Mutex;
 
+/// How a batch is cut.
+pub(super) struct Cut {
+    /// Whether a sequence goes in each lane.
+    pub is_abreast: bool,
+    /// Sequences that stay together: whole rows of lanes, if they are abreast.
+    pub unit: usize,
+    pub parts: usize,
+}
+
 /// Forward and backward over the sequences of a dataset.
 pub(super) struct Pass<'a, T, I, H, O> {
     pub activation: Activation,
@@ -45,6 +54,15 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         T::from_f64(2.0 * reduction.weight(steps * self.layout.output.size()))
     }
 
+    /// How the batch `sorted` is cut, where a part has at most so many sequences, and there are so many elements for sequences abreast.
+    #[inline(always)]
+    pub fn cut<S: Isa>(&self, sorted: &[usize], (share, elements): (usize, usize)) -> Cut {
+        let longest = self.offsets[sorted[0] + 1] - self.offsets[sorted[0]];
+        let is_abreast = abreast::fits::<T, S, I, H, O>(self.layout, longest, sorted.len(), elements);
+        let unit = if is_abreast { T::Vector::<S>::LANES } else { 1 };
+        Cut { is_abreast, unit, parts: sorted.len().div_ceil(share.next_multiple_of(unit)) }
+    }
+
     /// One epoch with an update after each batch of `batch_size` sequences; or else the number of a batch, from 1.
     ///
     /// Without a buffer for the gradient, `batch_size` is 1, and the update goes straight into the weights.
@@ -53,7 +71,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         &self,
         flat: &mut [T],
         mut gradient: Option<&mut [T]>,
-        (workspace, threads): (&mut Workspace<T>, &mut Threads),
+        workspace: &mut Workspace<T>,
         (order, batch_size): (&mut [usize], usize),
         (learning_rate, reduction): (T, Reduction),
     ) -> Result<f64, usize> {
@@ -77,7 +95,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
                     Target::Weights { flat }
                 }
             };
-            let error = self.batch_acc::<S>(target, (workspace, threads), (batch, rest), scale);
+            let error = self.batch_acc::<S>(target, (workspace, None), (batch, rest), scale);
             if !error.is_finite() {
                 return Err(number);
             }
@@ -89,7 +107,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
         Ok(epoch_error)
     }
 
-    /// Adds the gradient of a batch, sorted by length, to `target`; returns the sum of squared errors. The sequences `next`
+    /// Adds the gradient of a batch, sorted by length, to `target`, on `threads` or, without them, this one; returns the sum of squared errors. The sequences `next`
     /// come after it.
     ///
     /// Where it is not finite, the gradient is unusable.
@@ -97,37 +115,45 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
     pub fn batch_acc<S: Isa>(
         &self,
         target: Target<'_, T>,
-        (workspace, threads): (&mut Workspace<T>, &mut Threads),
+        (workspace, threads): (&mut Workspace<T>, Option<&mut Threads>),
         (sorted, next): (&[usize], &[usize]),
         scale: T,
     ) -> f64 {
-        let (layout, offsets) = (self.layout, self.offsets);
-        let longest = offsets[sorted[0] + 1] - offsets[sorted[0]];
-        let abreast = matches!(target, Target::Buffer { .. })
-            && abreast::fits::<T, S, I, H, O>(layout, longest, sorted.len(), workspace.abreast());
-        if abreast {
-            workspace.sum_biases::<S, _, _, _>(layout, target.flat());
-        } else {
-            workspace.refresh::<S, _, _, _>(layout, target.flat());
-        }
-        // A part is whole rows of lanes, if sequences are abreast.
-        let unit = if abreast { T::Vector::<S>::LANES } else { 1 };
-        let count = workspace.count(sorted.len(), unit);
-        let Parts { weight_hh_t, bias, rooms, dealt } = workspace.parts();
-        let derived = (weight_hh_t, bias);
+        let Cut { mut is_abreast, unit, parts: count } = self.cut::<S>(sorted, workspace.share());
+        is_abreast &= matches!(target, Target::Buffer { .. });
+        workspace.refresh::<S, _, _, _>(self.layout, target.flat(), is_abreast);
+        let Parts { derived, rooms, dealt } = workspace.parts();
         let (flat, gradient) = match target {
             Target::Buffer { flat, gradient } if count > 1 => (flat, gradient),
             target => {
                 let (mut scratch, ..) = inner(&mut rooms[0]).scratch(derived);
-                return self.part_acc::<S>(target, &mut scratch, (sorted, next, abreast), scale);
+                return self.part_acc::<S>(target, &mut scratch, (sorted, next, is_abreast), scale);
             }
         };
         let ends = share::deal(sorted, count, unit, dealt);
-        let (first, shared, dealt) = (Mutex::new(&mut *gradient), &*rooms, &*dealt);
+        let members = |part: usize| &dealt[if part == 0 { 0 } else { ends[part - 1] }..ends[part]];
+        let next = |part: usize| if part + 1 < count { &dealt[ends[part]..] } else { next };
+        let Some(threads) = threads else {
+            // In one room: what is in it stays in the first-level cache.
+            let (mut scratch, own, _) = inner(&mut rooms[0]).scratch(derived);
+            let mut error = 0.0;
+            for part in 0..count {
+                let members = (members(part), next(part), is_abreast);
+                if part == 0 {
+                    let target = Target::Buffer { flat, gradient: &mut *gradient };
+                    error += self.part_acc::<S>(target, &mut scratch, members, scale);
+                } else {
+                    own.fill(T::ZERO);
+                    let target = Target::Buffer { flat, gradient: &mut *own };
+                    error += self.part_acc::<S>(target, &mut scratch, members, scale);
+                    add_acc::<T, S>(own, gradient);
+                }
+            }
+            return error;
+        };
+        let (first, shared) = (Mutex::new(&mut *gradient), &*rooms);
         threads.run(count, &|part| {
             let mut room = locked(&shared[part]);
-            let members = &dealt[if part == 0 { 0 } else { ends[part - 1] }..ends[part]];
-            let next = if part + 1 < count { &dealt[ends[part]..] } else { next };
             let (mut scratch, own, _) = room.scratch(derived);
             let mut first = (part == 0).then(|| locked(&first));
             let gradient = match &mut first {
@@ -138,7 +164,8 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
                 }
             };
             let target = Target::Buffer { flat, gradient };
-            room.error = self.part_acc::<S>(target, &mut scratch, (members, next, abreast), scale);
+            let members = (members(part), next(part), is_abreast);
+            room.error = self.part_acc::<S>(target, &mut scratch, members, scale);
         });
         let mut error = inner(&mut rooms[0]).error;
         for room in &mut rooms[1..count] {
@@ -151,16 +178,16 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
 
     /// Adds the gradient of one part of a batch, or of all of it.
     #[inline(always)]
-    fn part_acc<S: Isa>(
+    pub fn part_acc<S: Isa>(
         &self,
         mut target: Target<'_, T>,
         scratch: &mut Scratch<'_, T>,
-        (mut members, next, abreast): (&[usize], &[usize], bool),
+        (mut members, next, is_abreast): (&[usize], &[usize], bool),
         scale: T,
     ) -> f64 {
         let Self { activation, layout, features, labels, offsets, .. } = *self;
         if const { abreast::few_units::<T>(H::KNOWN) }
-            && abreast
+            && is_abreast
             && let Target::Buffer { flat, gradient } = &mut target
         {
             let steps = offsets[members[0] + 1] - offsets[members[0]];
@@ -198,7 +225,7 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Pass<'_, T, I, H, O> {
 
 /// `sum += values`.
 #[inline(always)]
-fn add_acc<T: Float, S: Isa>(values: &[T], sum: &mut [T]) {
+pub(super) fn add_acc<T: Float, S: Isa>(values: &[T], sum: &mut [T]) {
     // The flat buffer is whole cache lines.
     for at in (0..sum.len()).step_by(T::Vector::<S>::LANES) {
         T::Vector::<S>::load(sum, at).add(T::Vector::<S>::load(values, at)).store(sum, at);

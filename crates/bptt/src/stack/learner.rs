@@ -116,7 +116,8 @@ impl<T: Float> Learner<T> {
         let work = timesteps.saturating_mul(3 * self.gradient.len());
         // Weights that no cache holds are read once a step for the whole batch, each thread its units' share of them.
         let together = stack.is_huge::<T>();
-        self.share = if together { batch } else { share::sequences(batch, timesteps, work) }.max(1);
+        self.share =
+            if together { batch } else { share::sequences(batch, timesteps, work, share::LEAST_WORK) }.max(1);
         let count = batch.div_ceil(self.share);
         self.fit_parts(stack, longest(offsets).min(whole), self.share, count)?;
         let blocks = Split::<T>::blocks(stack, threads.most());

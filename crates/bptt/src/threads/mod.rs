@@ -6,6 +6,7 @@
 //! - [`pieces`]: buffers in pieces;
 //! - [`share`]: into how many parts a batch is cut, a matter of sizes alone, so that the bits are the same at any number
 //!   of threads;
+//! - [`words`]: numbers on their way from one thread to others;
 //! - [`tempo`]: whether one thread or several are quicker, where sizes do not tell;
 //! - [`available`]: how many threads there are where nobody says.
 
@@ -15,6 +16,7 @@ pub(crate) mod pieces;
 mod pool;
 pub(crate) mod share;
 pub(crate) mod tempo;
+pub(crate) mod words;
 
 pub use pool::Threads;
 pub(crate) use pool::{Line, inner, locked};

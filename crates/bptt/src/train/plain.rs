@@ -41,8 +41,10 @@ impl<T: Float> Plain<T> {
         model: &Model<I, H, O, T>,
         data: &DatasetView<'_, T, I, O>,
         batch_size: usize,
+        threads: &Threads,
     ) -> Result<()> {
-        self.workspace.fit(model.layout, data.offsets, (batch_size, model.params.flat().len()))
+        let sizes = (batch_size, model.params.flat().len());
+        self.workspace.fit(model.layout, data.offsets, sizes, threads.most())
     }
 
     /// Trains on the sequences `order`, once or for several epochs, each in an order of its own where there is a generator; returns
@@ -94,7 +96,7 @@ impl<I: Dim, H: Dim, O: Dim, T: Float> Trainer<I, H, O, T> {
             return Ok(None);
         }
         let learning_rate = self.schedule.learning_rate(learning_rate, schedule, warmup_epochs, self.epoch);
-        plain.fit(&self.model, data, self.config.batch_size.min(data.len()))?;
+        plain.fit(&self.model, data, self.config.batch_size.min(data.len()), &self.threads)?;
         let epochs = (count, self.config.shuffle.map(|_| &mut self.rng));
         let settings = (&self.config, learning_rate, self.level);
         let run = plain.run(&mut self.model, &mut self.threads, data, (&mut self.order, epochs), settings);

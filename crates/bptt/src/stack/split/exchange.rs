@@ -1,43 +1,31 @@
 //! [`Exchange`]: where the blocks of a step find what the others did in the step before.
-//!
-//! Rows go from one core's cache to the other's at every step, and whatever both write goes there and back. So there are no locks,
-//! whose words readers would write as well: elements are atomic words, ordered by the phases alone.
 
-use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use crate::buffer::Buffer;
+use crate::threads::words::Words;
 use crate::{Float, Result};
 
 /// Rows of all units, cut up by blocks: those after even numbers of steps, and those after odd ones, so that a block may write
 /// while another still reads.
 #[derive(Debug)]
 pub(super) struct Exchange<T> {
-    after: [Vec<Part>; 2],
+    after: [Vec<Part<T>>; 2],
     /// What a row has of each unit, and how many units there are.
     pieces: usize,
     p: usize,
-    elements: PhantomData<T>,
 }
 
 #[derive(Debug)]
-struct Part {
+struct Part<T> {
     /// The first unit, and how many.
     first: usize,
     units: usize,
-    /// (sequences, pieces, units), as many to a word as fit.
-    words: Buffer<AtomicU64>,
+    /// (sequences, pieces, units)
+    rows: Words<T>,
 }
 
 impl<T> Default for Exchange<T> {
     fn default() -> Self {
-        Self { after: [Vec::new(), Vec::new()], pieces: 1, p: 0, elements: PhantomData }
+        Self { after: [Vec::new(), Vec::new()], pieces: 1, p: 0 }
     }
-}
-
-/// Elements of a word.
-const fn each<T>() -> usize {
-    size_of::<u64>() / size_of::<T>()
 }
 
 impl<T: Float> Exchange<T> {
@@ -50,12 +38,11 @@ impl<T: Float> Exchange<T> {
         let parts = || {
             let part = |[first, end]: [usize; 2]| {
                 let units = end - first;
-                let words = Buffer::new(sequences.saturating_mul(pieces * units) / each::<T>())?;
-                Ok(Part { first, units, words })
+                Ok(Part { first, units, rows: Words::new(sequences.saturating_mul(pieces * units))? })
             };
             cut.clone().map(part).collect::<Result<Vec<_>>>()
         };
-        Ok(Self { after: [parts()?, parts()?], pieces, p, elements: PhantomData })
+        Ok(Self { after: [parts()?, parts()?], pieces, p })
     }
 
     /// Copies what the blocks but `own` put there after `steps` steps, `count` rows, to `out` (sequences, pieces, P).
@@ -64,12 +51,9 @@ impl<T: Float> Exchange<T> {
             if number == own {
                 continue;
             }
-            let words = part.words.chunks_exact(part.units / each::<T>());
-            for (words, out) in words.zip(out.chunks_mut(self.p)).take(count * self.pieces) {
-                let out = out[part.first..part.first + part.units].chunks_exact_mut(each::<T>());
-                for (word, out) in words.iter().zip(out) {
-                    T::from_word(word.load(Ordering::Relaxed), out);
-                }
+            let Part { first, units, rows } = part;
+            for (row, out) in out.chunks_mut(self.p).take(count * self.pieces).enumerate() {
+                rows.read(row * units, &mut out[*first..first + units]);
             }
         }
     }
@@ -77,13 +61,9 @@ impl<T: Float> Exchange<T> {
     /// Puts there what a block has after `steps` steps: the first `count` rows of its units in `from` (sequences, pieces, P). Others
     /// stay as they were.
     pub fn put(&self, steps: usize, block: usize, count: usize, from: &[T]) {
-        let part = &self.after[steps % 2][block];
-        let words = part.words.chunks_exact(part.units / each::<T>());
-        for (words, from) in words.zip(from.chunks(self.p)).take(count * self.pieces) {
-            let from = from[part.first..part.first + part.units].chunks_exact(each::<T>());
-            for (word, from) in words.iter().zip(from) {
-                word.store(T::to_word(from), Ordering::Relaxed);
-            }
+        let Part { first, units, rows } = &self.after[steps % 2][block];
+        for (row, from) in from.chunks(self.p).take(count * self.pieces).enumerate() {
+            rows.put(row * units, &from[*first..first + units]);
         }
     }
 }
