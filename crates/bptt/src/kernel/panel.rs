@@ -29,7 +29,7 @@ const BLOCK: usize = 64 << 10;
 
 /// Rows of a product from which on the next panel is asked for. A product of few rows is limited by bandwidth, where that only
 /// costs.
-const LEAST_AHEAD: usize = 16;
+pub(crate) const LEAST_AHEAD: usize = 16;
 
 /// Rows of a matrix, in any order.
 #[derive(Clone, Copy)]

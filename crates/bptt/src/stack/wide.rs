@@ -12,7 +12,7 @@ use super::pass::Pass;
 use crate::Float;
 use crate::cell::recurrence::{MOST_GATES, Recurrence};
 use crate::kernel::level::Isa;
-use crate::kernel::panel::{PanelOuter, PanelProduct, Picked, Start, panel, panel_at};
+use crate::kernel::panel::{LEAST_AHEAD, PanelOuter, PanelProduct, Picked, Start, panel, panel_at};
 
 /// A panel of units of a step.
 #[derive(Clone, Copy)]
@@ -31,6 +31,19 @@ pub(super) struct Deltas<'a, T> {
     pub stride: usize,
     /// Where in a row those of each gate are.
     pub gates: [usize; MOST_GATES],
+}
+
+impl Units {
+    /// The panels of `units` units in step `step`, of `active` sequences. For few sequences, whose products are limited by how soon the
+    /// weights come, forwards in one step and backwards in the next: what was read last is still in a near cache.
+    pub fn panels<T: Float>(units: usize, active: usize, step: usize) -> impl Iterator<Item = Self> {
+        let count = units.div_ceil(panel::<T>());
+        let turns = active < LEAST_AHEAD && step % 2 == 1;
+        (0..count).map(move |number| {
+            let first = panel::<T>() * if turns { count - 1 - number } else { number };
+            Self { active, first, count: panel::<T>().min(units - first) }
+        })
+    }
 }
 
 impl<T: Float> Pass<'_, T> {
@@ -97,8 +110,7 @@ impl<T: Float> Pass<'_, T> {
             let active = rows.active(t);
             let (now, next) = two_rows(kept, way.row(t), way.next(t), group * C::KEPT * p);
             let outputs = &mut outputs[t * group * width..(t + 1) * group * width];
-            for n in (0..p).step_by(panel::<T>()) {
-                let units = Units { active, first: n, count: panel::<T>().min(p - n) };
+            for units in Units::panels::<T>(p, active, step) {
                 let row = C::KEPT * p;
                 let past = Picked::all(&now[(C::KEPT - 1) * p..], row);
                 self.sums::<S, C>(part, (units, 0), past, (now, row), sums);
@@ -173,8 +185,7 @@ impl<T: Float> Pass<'_, T> {
             let active = rows.active(t);
             let (now, next) = two_rows(kept, way.row(t), way.next(t), group * C::KEPT * p);
             let d_outputs = &d_outputs[t * group * width..(t + 1) * group * width];
-            for n in (0..p).step_by(panel::<T>()) {
-                let units = Units { active, first: n, count: panel::<T>().min(p - n) };
+            for units in Units::panels::<T>(p, active, step) {
                 let deltas =
                     Deltas { rows: next, stride: C::KEPT * p, gates: C::HIDDEN.map(|piece| piece * p) };
                 self.sums_back::<S, C>(part, (units, 0, after), deltas, &d_outputs[column..], sums);

@@ -4,7 +4,6 @@ use super::{Block, Blocks, changed};
 use crate::Float;
 use crate::cell::recurrence::{MOST_GATES, Recurrence};
 use crate::kernel::level::Isa;
-use crate::kernel::panel::panel;
 use crate::stack::backward::{CellsBack, Tile};
 use crate::stack::buffers::Buffers;
 use crate::stack::forward::{Way, two_rows};
@@ -57,8 +56,7 @@ impl<T: Float> Pass<'_, T> {
         let (d_outputs, column) = (&d_outputs[t * group * width..(t + 1) * group * width], direction * p);
         let mut gates = [0; MOST_GATES];
         (0..C::GATES).for_each(|gate| gates[gate] = gate * p);
-        for n in (0..units).step_by(panel::<T>()) {
-            let panel = Units { active, first: n, count: panel::<T>().min(units - n) };
+        for panel in Units::panels::<T>(units, active, phase) {
             let deltas = Deltas { rows: past, stride: C::GATES * p, gates };
             self.sums_back::<S, C>(part, (panel, *first, after), deltas, &d_outputs[column..], sums);
             let (now, next, carried, hidden_t) = (&mut *now, &*next, &mut **carried, &[][..]);

@@ -4,7 +4,7 @@ use super::{Block, Blocks, Split, changed, own};
 use crate::Float;
 use crate::cell::recurrence::Recurrence;
 use crate::kernel::level::Isa;
-use crate::kernel::panel::{PanelProduct, Picked, Start, panel, panel_at};
+use crate::kernel::panel::{PanelProduct, Picked, Start, panel_at};
 use crate::stack::buffers::Buffers;
 use crate::stack::forward::{Cells, Tile, Way, two_rows};
 use crate::stack::pass::Pass;
@@ -227,8 +227,7 @@ impl<T: Float> Pass<'_, T> {
         let (units, row) = (*units, C::KEPT * *units);
         let (now, next) = two_rows(kept, way.row(t - start), way.next(t - start), group * row);
         let outputs = &mut outputs[(t - start) * group * units..][..group * units];
-        for n in (0..units).step_by(panel::<T>()) {
-            let panel = Units { active, first: n, count: panel::<T>().min(units - n) };
+        for panel in Units::panels::<T>(units, active, t) {
             let past =
                 if several { Picked::all(past, p) } else { Picked::all(&now[(C::KEPT - 1) * units..], row) };
             self.sums::<S, C>(part, (panel, *first), past, (now, row), sums);
