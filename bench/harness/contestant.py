@@ -57,6 +57,10 @@ class Contestant:
     def label(self):
         return f"{self.name} ({self.level})" if self.level else self.name
 
+    @property
+    def is_bptt(self):
+        return self.name.startswith("bptt")
+
     def ask(self, **request):
         try:
             self.process.stdin.write(json.dumps(request) + "\n")
@@ -164,11 +168,13 @@ def for_grid(program):
 
 
 def start(name, program, chosen_levels):
-    """The processes of one contestant: one for each level, or for each thread count."""
+    """The processes of one contestant: one for each thread count, or for each level, of bptt's best one too for all threads."""
     if name in RIVALS:
         updates = PYTORCH_UPDATES if name == "pytorch" else None
         return [Contestant(name, command(name, program), threads, updates=updates) for threads in sorted({1, CORES})]
     mode = [program, name.removeprefix("bptt-")]
     if name == "scalar":
         return [Contestant(name, mode)]
-    return [Contestant(name, mode, level=level) for level in reversed(chosen_levels)]
+    one = [Contestant(name, mode, level=level) for level in reversed(chosen_levels)]
+    more = [Contestant(name, mode, CORES, level=chosen_levels[-1])] if CORES > 1 else []
+    return one + more

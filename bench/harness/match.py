@@ -9,6 +9,8 @@ from contestant import PYTORCH_UPDATES
 
 # At least so many epochs and updates are compared.
 CHECK_EPOCHS, CHECK_UPDATES = 4, 100
+# Fewer sequences of a small network are for one thread.
+SEQUENCES_FOR_TWO = 32
 # Worker threads of the one before must have gone to sleep.
 PAUSE = 0.02
 
@@ -46,6 +48,8 @@ def play(task, dtype, batch_size, directory, contestants, options, say):
     epochs = max(CHECK_EPOCHS, -(-CHECK_UPDATES // checked))
     taking_part = []
     for contestant in contestants:
+        if contestant.is_bptt and contestant.threads > 1 and batch_size < SEQUENCES_FOR_TWO:
+            continue
         tune = min(updates, PYTORCH_UPDATES) if options.tune else 0
         reason = contestant.setup(task, dtype, batch_size, directory, tune)
         if reason is None:
@@ -73,7 +77,7 @@ def rounds(contestants, updates, options):
 
 
 def summarise(contestants, times):
-    is_bptt = [contestant.name.startswith("bptt") for contestant in contestants]
+    is_bptt = [contestant.is_bptt for contestant in contestants]
     # Typed before run-time sizes, the best level before others, as they were started.
     reference = times[is_bptt.index(True)] if any(is_bptt) else None
     timings = []
