@@ -201,6 +201,8 @@ impl<T: Float, I: Dim, H: Dim, O: Dim> Turn<'_, T, I, H, O> {
             for row in sorted.chunks(cut.unit).skip(part).step_by(cut.parts) {
                 members.extend_from_slice(row);
             }
+            // Those that the same part of the next batch begins with.
+            let next = next.get(part * cut.unit..).unwrap_or_default();
             gradient.fill(T::ZERO);
             let target = Target::Buffer { flat, gradient };
             let error = pass.part_acc::<S>(target, &mut scratch, (members, next, cut.is_abreast), scale);
