@@ -79,9 +79,10 @@ impl Phases {
         }
     }
 
-    /// What a thread does that comes: its part is that of its number, in every run, unless somebody has it.
+    /// What a thread does that comes: its part is that of its number, in every run. Who comes twice, for a thread that has not come at
+    /// all, finds everything done.
     fn join(&self, thread: usize, work: &(dyn Fn(usize, usize) + Sync)) {
-        let mut own = thread % self.parts;
+        let mut own = thread;
         while self.come.0[own].swap(true, Ordering::Relaxed) {
             own = (own + 1) % self.parts;
         }

@@ -54,11 +54,20 @@ struct State {
     parts: usize,
     /// Parts that workers have taken and not done.
     running: usize,
-    /// Workers asleep.
-    asleep: usize,
+    /// Threads with a lower number take parts: so the same ones work on the same things, where there are more of them than parts.
+    limit: usize,
+    /// Which workers are asleep, by number − 1.
+    asleep: Vec<bool>,
     /// What the first part that failed said.
     panic: Option<Box<dyn Any + Send>>,
     stop: bool,
+}
+
+impl State {
+    /// Whether the thread `number` may take a part.
+    fn has_part_for(&self, number: usize) -> bool {
+        self.next < self.parts && number < self.limit
+    }
 }
 
 /// Takes a part, and the number of the thread: 0 for the caller.
@@ -109,8 +118,8 @@ impl Threads {
         self.run_numbered(parts, &|part, _| work(part));
     }
 
-    /// The same; `work` also gets the number of the thread, which it has in every run: what it worked on before is in its core's
-    /// caches.
+    /// The same; `work` also gets the number of the thread, which it has in every run, below that of the parts: what it worked on
+    /// before is in its core's caches.
     pub(super) fn run_numbered(&mut self, parts: usize, work: &(dyn Fn(usize, usize) + Sync)) {
         let threads = self.most.min(parts);
         if threads > 1 {
@@ -126,7 +135,7 @@ impl Threads {
         #[allow(unsafe_code)]
         let lasting = unsafe { std::mem::transmute::<&(dyn Fn(usize, usize) + Sync), Work>(work) };
         let barrier = Barrier(&self.shared);
-        self.shared.publish(lasting, parts, threads - 1);
+        self.shared.publish(lasting, parts, threads);
         while let Some(part) = self.shared.take_own() {
             work(part, 0);
         }
@@ -141,6 +150,7 @@ impl Threads {
     fn make_workers(&mut self, count: usize) {
         while self.workers.len() < count {
             let (shared, number) = (Arc::clone(&self.shared), self.workers.len() + 1);
+            locked(&self.shared.state).asleep.resize(number, false);
             let worker = Builder::new().name("bptt".into()).spawn(move || shared.serve(number));
             match worker {
                 Ok(worker) => self.workers.push(worker),
@@ -185,16 +195,18 @@ impl Drop for Barrier<'_> {
 }
 
 impl Shared {
-    /// Offers the parts, and wakes up to `workers` of those who sleep.
-    fn publish(&self, work: Work, parts: usize, workers: usize) {
+    /// Offers the parts to the first `threads` threads, and wakes up those of them who sleep.
+    fn publish(&self, work: Work, parts: usize, threads: usize) {
         let mut state = locked(&self.state);
         (state.work, state.next, state.parts, state.panic) = (Some(work), 0, parts, None);
-        state.flushes = are_flushed();
-        let asleep = state.asleep.min(workers);
+        (state.flushes, state.limit) = (are_flushed(), threads);
+        let wanted = threads.saturating_sub(1).min(state.asleep.len());
+        let sleeps = state.asleep[..wanted].contains(&true);
         drop(state);
         self.news.0.fetch_add(1, Ordering::Release);
-        for _ in 0..asleep {
-            self.start.notify_one();
+        if sleeps {
+            // One by one it might be the others who wake up.
+            self.start.notify_all();
         }
     }
 
@@ -228,8 +240,8 @@ impl Shared {
     fn serve(&self, number: usize) {
         let mut state = locked(&self.state);
         while !state.stop {
-            let Some(work) = state.work.filter(|_| state.next < state.parts) else {
-                state = self.wait(state);
+            let Some(work) = state.work.filter(|_| state.has_part_for(number)) else {
+                state = self.wait(number, state);
                 continue;
             };
             let part = state.next;
@@ -252,7 +264,7 @@ impl Shared {
     }
 
     /// Waits for news: looks for a moment, then sleeps.
-    fn wait<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&'a self, number: usize, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let seen = self.news.0.load(Ordering::Acquire);
         drop(state);
         for _ in 0..LOOKS {
@@ -262,11 +274,11 @@ impl Shared {
             spin_loop();
         }
         let mut state = locked(&self.state);
-        let nothing = |state: &mut State| !state.stop && state.next >= state.parts;
+        let nothing = |state: &mut State| !state.stop && !state.has_part_for(number);
         if nothing(&mut state) {
-            state.asleep += 1;
+            state.asleep[number - 1] = true;
             state = self.start.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner);
-            state.asleep -= 1;
+            state.asleep[number - 1] = false;
         }
         state
     }
@@ -301,6 +313,27 @@ mod tests {
         assert_eq!(threads.used(), 2);
         threads.run(9, &|_| {});
         assert_eq!(threads.used(), 4);
+    }
+
+    #[test]
+    fn where_there_are_fewer_parts_than_threads_the_same_threads_work() {
+        let mut threads = Threads::new(5);
+        threads.run(5, &|_| {});
+        for _ in 0..200 {
+            threads.run_numbered(2, &|_, number| assert!(number < 2));
+        }
+        // From sleep too: each goes on only when the other has come.
+        for _ in 0..5 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            let seen = [const { AtomicUsize::new(0) }; 5];
+            threads.run_numbered(2, &|_, number| {
+                seen[number].fetch_add(1, Ordering::AcqRel);
+                while seen[..2].iter().map(|seen| seen.load(Ordering::Acquire)).sum::<usize>() < 2 {
+                    std::thread::yield_now();
+                }
+            });
+            assert_eq!(seen.map(AtomicUsize::into_inner), [1, 1, 0, 0, 0]);
+        }
     }
 
     #[test]
