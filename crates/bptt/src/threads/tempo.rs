@@ -11,11 +11,11 @@ use std::time::Duration;
 const LOOK: usize = 5;
 const WARM_UP: usize = 2;
 
-/// Calls of the quicker way between two looks at the other one: as few as this, and where it is clearly slower as many as that.
-const LOOKS: [usize; 2] = [64, 512];
-
-/// Calls before an early look, which a way that has become slow calls for.
+/// Calls of the quicker way before the next look at the other one: at first, where a thread may just have been made and not be on a
+/// core yet, and then twice as many each time, up to so many, or so many where the other way is clearly slower. A way that has become
+/// slow calls for a look as soon as after the first number.
 const LEAST: usize = 8;
+const MOST: [usize; 2] = [64, 512];
 
 /// Calls whose median is the pace of a way: single ones that somebody else has disturbed say nothing.
 const CALLS: usize = 5;
@@ -56,7 +56,7 @@ pub(crate) struct Tempo {
 
 impl Default for Tempo {
     fn default() -> Self {
-        Self { ways: Default::default(), way: 1, left: LOOK, looks: true, wait: LOOKS[0] }
+        Self { ways: Default::default(), way: 1, left: LOOK, looks: true, wait: LEAST / 2 }
     }
 }
 
@@ -87,8 +87,10 @@ impl Tempo {
     fn decide(&mut self) {
         let [first, second] = self.ways.map(|way| way.pace());
         let best = usize::from(second < first);
-        let clear = first.max(second) > 1.2 * first.min(second);
-        self.wait = if clear { (2 * self.wait).min(LOOKS[1]) } else { LOOKS[0] };
+        let is_clear = first.max(second) > 1.2 * first.min(second);
+        // Another way than before is to be looked at again soon.
+        let before = if self.way == best { LEAST / 2 } else { self.wait };
+        self.wait = (2 * before).min(MOST[usize::from(is_clear)]);
         (self.way, self.left, self.looks) = (best, self.wait, false);
     }
 }
@@ -110,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_quicker_way_is_taken_nearly_always() {
-        for (pace, least, most) in [([10, 5], 970, 1000), ([5, 10], 0, 30), ([100, 95], 910, 1000)] {
+        for (pace, least, most) in [([10, 5], 950, 1000), ([5, 10], 0, 50), ([100, 95], 880, 1000)] {
             let second = run(&mut Tempo::default(), 1000, pace);
             assert!((least..=most).contains(&second), "{pace:?}: {second}");
         }
@@ -121,10 +123,17 @@ mod tests {
         let mut tempo = Tempo::default();
         run(&mut tempo, 500, [10, 6]);
         // The second way now takes three times as long; then it is as it was.
-        assert!(run(&mut tempo, 1000, [10, 18]) < 60);
+        assert!(run(&mut tempo, 1000, [10, 18]) < 70);
         assert!(run(&mut tempo, 6000, [10, 6]) > 5000);
         // Everything becomes slow: the choice stays.
         assert!(run(&mut tempo, 1000, [30, 18]) > 900);
+    }
+
+    #[test]
+    fn a_thread_that_comes_late_is_waited_for() {
+        let mut tempo = Tempo::default();
+        run(&mut tempo, 12, [10, 11]);
+        assert!(run(&mut tempo, 100, [10, 6]) > 75);
     }
 
     #[test]
