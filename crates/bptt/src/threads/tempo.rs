@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-/// Calls of a look at a way, and how many of them at first say nothing: what they find in their caches the other way has left there,
-/// and the other thread may have to wake up.
-const LOOK: usize = 5;
-const WARM_UP: usize = 2;
+/// Calls of the first look at a way and of later ones, of which the last two count: what the first ones find in their caches the other
+/// way has left there, and the other thread may have to wake up.
+const LOOK: [usize; 2] = [5, 3];
+const COUNT: usize = 2;
 
 /// Calls of the quicker way before the next look at the other one: at first, where a thread may just have been made and not be on a
-/// core yet, and then twice as many each time, up to so many, or so many where the other way is clearly slower. A way that has become
+/// core yet, and then four times as many each time, up to so many, or so many where the other way is clearly slower. A way that has become
 /// slow calls for a look as soon as after the first number.
 const LEAST: usize = 8;
 const MOST: [usize; 2] = [64, 512];
@@ -38,7 +38,7 @@ impl Way {
         let mut paces = self.paces;
         let known = &mut paces[..self.calls.min(CALLS)];
         known.sort_unstable_by(f64::total_cmp);
-        known.get(known.len() / 2).copied().unwrap_or(f64::INFINITY)
+        known.get(known.len().saturating_sub(1) / 2).copied().unwrap_or(f64::INFINITY)
     }
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Tempo {
 
 impl Default for Tempo {
     fn default() -> Self {
-        Self { ways: Default::default(), way: 1, left: LOOK, looks: true, wait: LEAST / 2 }
+        Self { ways: Default::default(), way: 1, left: LOOK[0], looks: true, wait: LEAST / 4 }
     }
 }
 
@@ -68,7 +68,7 @@ impl Tempo {
 
     /// The way that was chosen took so long for `work` units of work.
     pub fn took(&mut self, time: Duration, work: usize) {
-        if !self.looks || self.left <= LOOK - WARM_UP {
+        if !self.looks || self.left <= COUNT {
             self.ways[self.way].add(time.as_nanos() as f64 / work.max(1) as f64);
         }
         self.left -= 1;
@@ -77,9 +77,10 @@ impl Tempo {
         if self.left == 0 && self.looks && self.ways[other].calls > 0 {
             self.decide();
         } else if self.left == 0 || !self.looks && is_slow && self.left + LEAST <= self.wait {
+            let look = LOOK[usize::from(self.ways[other].calls > 0)];
             // Anew: what was known may be long ago.
             self.ways[other].calls = 0;
-            (self.way, self.left, self.looks) = (other, LOOK, true);
+            (self.way, self.left, self.looks) = (other, look, true);
         }
     }
 
@@ -89,8 +90,8 @@ impl Tempo {
         let best = usize::from(second < first);
         let is_clear = first.max(second) > 1.2 * first.min(second);
         // Another way than before is to be looked at again soon.
-        let before = if self.way == best { LEAST / 2 } else { self.wait };
-        self.wait = (2 * before).min(MOST[usize::from(is_clear)]);
+        let before = if self.way == best { LEAST / 4 } else { self.wait };
+        self.wait = (4 * before).min(MOST[usize::from(is_clear)]);
         (self.way, self.left, self.looks) = (best, self.wait, false);
     }
 }
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_quicker_way_is_taken_nearly_always() {
-        for (pace, least, most) in [([10, 5], 950, 1000), ([5, 10], 0, 50), ([100, 95], 880, 1000)] {
+        for (pace, least, most) in [([10, 5], 975, 1000), ([5, 10], 0, 25), ([100, 95], 930, 1000)] {
             let second = run(&mut Tempo::default(), 1000, pace);
             assert!((least..=most).contains(&second), "{pace:?}: {second}");
         }
@@ -133,7 +134,7 @@ mod tests {
     fn a_thread_that_comes_late_is_waited_for() {
         let mut tempo = Tempo::default();
         run(&mut tempo, 12, [10, 11]);
-        assert!(run(&mut tempo, 100, [10, 6]) > 75);
+        assert!(run(&mut tempo, 100, [10, 6]) > 80);
     }
 
     #[test]
