@@ -1,8 +1,9 @@
 //! [`Tempo`]: which of two ways is quicker, found out while they are used.
 //!
-//! Two threads that work on the units of one timestep wait for each other twice a step. Whether that pays for a layer of middling
-//! size depends on how soon one core hears of another, which changes within minutes on virtual machines and beside other
-//! processes. So it is measured: both ways give the same bits, and nothing but the time depends on the choice.
+//! Two threads that work on the units of one timestep wait for each other twice a step, and two that keep step in small batches once a
+//! batch. Whether that pays, for a layer of middling size or a batch of few microseconds, depends on how soon one core hears of
+//! another, which changes within minutes on virtual machines and beside other processes. So it is measured: both ways give the same
+//! bits, and nothing but the time depends on the choice.
 
 use std::time::Duration;
 
